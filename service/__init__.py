@@ -1,0 +1,1 @@
+"""The service: REST API, database, runner, scheduler and command line."""

@@ -1,0 +1,1 @@
+"""Robustness heatmaps: a study's trials, aggregated and served."""

@@ -1,0 +1,1 @@
+"""Studies: a task, optimizers, a grid of rates, seeds and a budget."""

@@ -1,0 +1,66 @@
+"""Records of a study as the API and the pages see it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class StudyState(StrEnum):
+    """Where a study is; `TRANSITIONS` says what may follow what."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    """Finished, but some trials could not be trained."""
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows without a new request."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
+    StudyState.QUEUED: frozenset({StudyState.RUNNING, StudyState.DONE, StudyState.CANCELLED}),
+    StudyState.RUNNING: frozenset(
+        {StudyState.QUEUED, StudyState.DONE, StudyState.FAILED, StudyState.CANCELLED}
+    ),
+    StudyState.DONE: frozenset(),
+    StudyState.FAILED: frozenset(),
+    StudyState.CANCELLED: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study in a list."""
+
+    id: str
+    name: str
+    task: str
+    optimizers: tuple[str, ...]
+    learning_rates: tuple[float, ...]
+    weight_decays: tuple[float, ...]
+    seeds: tuple[int, ...]
+    epochs: int
+    state: StudyState
+    error: str | None
+    """Why it failed, or what it waits for; None when all is well."""
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    trials: int
+    finished: int
+    """Trials done or diverged."""
+    diverged: int
+    failed: int
+    running: int
+    reused: int
+    """Trials whose result was already known when the study was sent."""
+    progress: float
+    """Share of all epochs trained, in [0, 1]: moves between two finished trials too."""
+    eta_seconds: float | None
+    """Estimated time left; None until it can be told."""
+    device: str | None
+    """Where it trains, for instance ``2 × cpu``."""
