@@ -1,0 +1,1 @@
+"""Training: tasks, stacked training of whole grids, and its execution on Ray."""

@@ -1,0 +1,40 @@
+"""The device of this process. Imports torch: for workers only."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from workers.contracts import Device
+
+
+def torch_device(*, gpu: bool) -> torch.device:
+    """Return the GPU that Ray gave this process, or the CPU.
+
+    Raises:
+        RuntimeError: A GPU was promised and torch sees none.
+    """
+    if not gpu:
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise RuntimeError(
+            "Ray lends a GPU that this torch cannot use: install a build of torch with CUDA, "
+            "or run with LPWD_WORKER_DEVICE=cpu"
+        )
+    return torch.device("cuda")
+
+
+def describe(device: torch.device) -> Device:
+    """Name the device as its maker does."""
+    if device.type == "cuda":
+        return Device("cuda", torch.cuda.get_device_name(device))
+    return Device("cpu", _cpu_name())
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

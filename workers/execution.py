@@ -1,0 +1,251 @@
+"""Packs on Ray: one long-lived actor a device, results streaming back after every epoch.
+
+Plain Ray Core actors, not Ray Tune: a process and a torch import for every trial cost more than
+small trials themselves (docs/decisions/0002-ray-core-actors.md).
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError, TaskCancelledError
+
+from workers.contracts import Device, EpochReport, Pack
+
+logger = logging.getLogger(__name__)
+
+START_TIMEOUT = 120.0
+"""Seconds a worker may take to import torch and report its device."""
+LOSSES_IN_A_ROW = 5
+"""Workers lost without one epoch in between, after which the pool gives up."""
+
+
+class DeviceChoice(StrEnum):
+    """What to train on."""
+
+    AUTO = "auto"
+    """GPUs if Ray has any, else CPU cores."""
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+class WorkersLostError(Exception):
+    """Workers die as fast as they are started."""
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """A pack has trained one epoch more."""
+
+    pack: Pack
+    report: EpochReport
+    device: Device
+
+
+@dataclass(frozen=True)
+class PackEnded:
+    """A pack has trained its whole budget."""
+
+    pack: Pack
+
+
+@dataclass(frozen=True)
+class PackFailed:
+    """A pack raised an error: trying the same again would raise it again."""
+
+    pack: Pack
+    reason: str
+
+
+@dataclass(frozen=True)
+class PackLost:
+    """A pack's worker died, or the pack was cancelled. Its unfinished trials may be tried again."""
+
+    pack: Pack
+    reason: str
+
+
+PackEvent = EpochDone | PackEnded | PackFailed | PackLost
+
+
+class _Trainer:
+    """The actor. torch is imported here and not before, so that the runner need not have it."""
+
+    def __init__(self, gpu: bool) -> None:
+        import torch
+
+        from workers import device
+
+        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
+        # Decayed weights shrink into denormals, which a CPU handles a hundred times slower.
+        torch.set_flush_denormal(True)
+        self._torch_device = device.torch_device(gpu=gpu)
+        self._device = device.describe(self._torch_device)
+
+    def device(self) -> Device:
+        """Describe where this actor trains."""
+        return self._device
+
+    def train(self, pack: Pack) -> Iterator[EpochReport]:
+        """Train a pack, one report an epoch."""
+        from workers.training import train
+
+        yield from train(pack, self._torch_device)
+
+
+@dataclass
+class _Worker:
+    actor: Any
+    device: Device
+    pack: Pack | None = None
+    reports: Any = None
+
+
+def connect(address: str, *, cpus: int | None = None) -> None:
+    """Join a Ray cluster, or start one here.
+
+    Args:
+        address: ``local`` for a cluster of this process's own, else as `ray.init` takes it.
+        cpus: Cores of a local cluster; all of the machine's by default.
+
+    Raises:
+        ConnectionError: No cluster answers at the address.
+    """
+    # Read when Ray is imported in its child processes: nothing is sent home.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    local = address == "local"
+    ray.init(
+        address=address,
+        num_cpus=cpus if local else None,
+        include_dashboard=False if local else None,
+        log_to_driver=False,
+        logging_level="error",
+        configure_logging=True,
+    )
+
+
+class RayPool:
+    """Workers and what they are at. Used by one thread.
+
+    `idle` tells how many packs may be submitted; `poll` returns what happened since.
+    """
+
+    def __init__(self, choice: DeviceChoice = DeviceChoice.AUTO) -> None:
+        """Start one worker a device on the cluster that `connect` joined.
+
+        Raises:
+            RuntimeError: GPUs are asked for and the cluster has none.
+            WorkersLostError: No worker starts.
+        """
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0))
+        if choice is DeviceChoice.GPU and not gpus:
+            raise RuntimeError(
+                "LPWD_WORKER_DEVICE=gpu, but the Ray cluster has no GPU: add a node with one, "
+                "or set LPWD_WORKER_DEVICE=auto"
+            )
+        self._gpu = gpus > 0 and choice is not DeviceChoice.CPU
+        count = gpus if self._gpu else max(1, int(resources.get("CPU", 1)))
+        self._losses = 0
+        self._workers = self._start(count)
+        logger.info("training on %s", ", ".join(f"{d.kind} ({d.name})" for d in self.devices))
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Where the workers train, one entry a worker."""
+        return tuple(worker.device for worker in self._workers)
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for a pack."""
+        return sum(worker.pack is None for worker in self._workers)
+
+    def submit(self, pack: Pack) -> None:
+        """Hand a pack to an idle worker. Raises ValueError when there is none."""
+        worker = next((worker for worker in self._workers if worker.pack is None), None)
+        if worker is None:
+            raise ValueError("every worker is busy; wait for a pack to end")
+        worker.pack = pack
+        worker.reports = worker.actor.train.options(num_returns="streaming").remote(pack)
+
+    def poll(self, timeout: float) -> list[PackEvent]:
+        """Wait for something to happen, at most `timeout` seconds, and return it.
+
+        Raises:
+            WorkersLostError: Workers die without training an epoch, again and again.
+        """
+        busy = {worker.reports: worker for worker in self._workers if worker.pack is not None}
+        if not busy:
+            return []
+        ready, _ = ray.wait(list(busy), num_returns=len(busy), timeout=0, fetch_local=False)
+        if not ready:
+            ready, _ = ray.wait(list(busy), num_returns=1, timeout=timeout, fetch_local=False)
+        return [self._next(busy[reports]) for reports in ready]
+
+    def cancel(self) -> None:
+        """Stop what is running; each pack ends with `PackLost` at its next epoch."""
+        for worker in self._workers:
+            if worker.pack is not None:
+                ray.cancel(worker.reports)
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            ray.kill(worker.actor)
+        self._workers = []
+
+    def _next(self, worker: _Worker) -> PackEvent:
+        """Take one report, or the end, of a worker that has something to tell."""
+        pack = worker.pack
+        assert pack is not None  # noqa: S101 - only busy workers are asked
+        try:
+            report = ray.get(next(worker.reports))
+        except StopIteration:
+            worker.pack = worker.reports = None
+            return PackEnded(pack)
+        except TaskCancelledError:
+            worker.pack = worker.reports = None
+            return PackLost(pack, "cancelled")
+        except RayActorError as error:
+            self._replace(worker)
+            return PackLost(pack, f"the worker died: {_first_line(error)}")
+        except RayTaskError as error:
+            worker.pack = worker.reports = None
+            return PackFailed(pack, _first_line(error.cause if error.cause else error))
+        self._losses = 0
+        return EpochDone(pack, report, worker.device)
+
+    def _replace(self, lost: _Worker) -> None:
+        self._losses += 1
+        logger.warning("a worker on %s died; starting another", lost.device.name)
+        if self._losses > LOSSES_IN_A_ROW:
+            raise WorkersLostError(
+                f"{self._losses} workers in a row died before they trained one epoch; "
+                "see Ray's logs, most often memory ran out"
+            )
+        self._workers[self._workers.index(lost)] = self._start(1)[0]
+
+    def _start(self, count: int) -> list[_Worker]:
+        resources = {"num_cpus": 0, "num_gpus": 1} if self._gpu else {"num_cpus": 1}
+        trainer = ray.remote(_Trainer)
+        actors = [trainer.options(**resources).remote(self._gpu) for _ in range(count)]
+        try:
+            devices: Sequence[Device] = ray.get(
+                [actor.device.remote() for actor in actors], timeout=START_TIMEOUT
+            )
+        except (GetTimeoutError, RayActorError) as error:
+            for actor in actors:
+                ray.kill(actor)
+            raise WorkersLostError(f"workers do not start: {_first_line(error)}") from error
+        return [_Worker(actor, device) for actor, device in zip(actors, devices, strict=True)]
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message: for people, in a table."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

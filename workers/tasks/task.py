@@ -1,0 +1,83 @@
+"""What a task declares. The record is torch-free, so that the API can list tasks; the data, the
+model and the loss are in the `Problem` it points to, loaded where training happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Examples = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+"""Inputs (n, …) and targets (n,)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The score of a task. The direction is declared, never inferred from the name."""
+
+    name: str
+    maximize: bool
+    chance: float
+    """What guessing scores; a diverged trial is given it."""
+    percent: bool = False
+    """Whether it is a share in [0, 1], shown in per cent."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Data of one seed. Choose on validation, report test."""
+
+    train: Examples
+    validation: Examples
+    test: Examples
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The torch side of a task."""
+
+    load: Callable[[int], Splits]
+    """Seed to data: deterministic, offline."""
+    model: Callable[[], nn.Module]
+    """Makes an initialised model from torch's global random generator."""
+    loss: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) to the mean loss, a scalar."""
+    score: Callable[[Tensor, Tensor], Tensor]
+    """(outputs, targets) to the mean metric, a scalar."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data, model, loss, metric and a default budget, under one name."""
+
+    name: str
+    title: str
+    summary: str
+    version: int
+    """Part of a trial's identity: raise it when data, splits or model change."""
+    metric: Metric
+    epochs: int
+    batch_size: int
+    examples: tuple[int, int, int]
+    """Sizes of the train, validation and test split."""
+    licence: str
+    source: str
+    """Where the data comes from."""
+    problem: str
+    """``module:attribute`` of the `Problem`."""
+
+    def load(self) -> Problem:
+        """Import the torch side."""
+        module, _, attribute = self.problem.partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, Problem):
+            raise TypeError(f"{self.problem} of task {self.name} is a {type(found).__name__}, "
+                            "not a workers.tasks.Problem")
+        return found
