@@ -1,0 +1,1 @@
+"""Pages and charts: results of a study, drawn on the server."""

@@ -1,0 +1,174 @@
+"""All panels of a study as one figure with one legend, for files and papers."""
+
+from typing import Any
+
+from dashboards import formatting
+from dashboards.charts import scale
+from dashboards.charts.grid import grid
+from dashboards.charts.heatmap import CROSS, panel
+from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
+from service.heatmaps.model import CellState, Heatmap, StudyResults
+
+COLUMNS_MAX = 3
+RAMP_WIDTH, RAMP_STEPS, LEGEND_HEIGHT = 120, 60, 12
+
+
+def heatmaps(results: StudyResults, *, title: str, theme: Theme) -> Spec:
+    """Every optimizer's panel, up to three in a row, under a title and a shared legend."""
+    columns = min(COLUMNS_MAX, max(len(results.heatmaps), 1))
+    total = len(results.heatmaps)
+    panels = [
+        _titled_panel(
+            heatmap,
+            results,
+            theme,
+            x_title=index + columns >= total,
+            y_title=index % columns == 0,
+        )
+        for index, heatmap in enumerate(results.heatmaps)
+    ]
+    return {
+        "$schema": VEGA_LITE,
+        "description": f"{title}: {subtitle(results)}",
+        "background": theme.background,
+        "padding": 16,
+        "config": config(theme) | {"concat": {"spacing": 22}},
+        "title": {
+            "text": title,
+            "subtitle": subtitle(results),
+            "fontSize": 16,
+            "subtitleFontSize": 12,
+            "subtitleColor": theme.muted,
+            "subtitlePadding": 6,
+            "offset": 14,
+            "limit": 900,
+        },
+        "vconcat": [
+            _legend(results, theme),
+            {"concat": panels or [_nothing(theme)], "columns": columns, "align": "none"},
+        ],
+        "spacing": 18,
+    }
+
+
+def subtitle(results: StudyResults) -> str:
+    """What the colours are, as a caption says it."""
+    metric = results.metric
+    seeds = formatting.count(results.seeds, "seed")
+    return (
+        f"{metric.split} {metric.name}, {'mean of ' if results.seeds > 1 else ''}{seeds} a cell; "
+        f"outlined: within {formatting.difference(results.tolerance, metric)} of the best"
+    )
+
+
+def _titled_panel(
+    heatmap: Heatmap, results: StudyResults, theme: Theme, *, x_title: bool, y_title: bool
+) -> Spec:
+    """A panel that shares a figure: its layers lose their names, which would have to be unique in
+    the figure, or Vega-Lite would draw the first panel's data in every panel."""
+    part = panel(heatmap, results, theme, x_title=x_title, y_title=y_title)
+    for layer in part["layer"]:
+        layer.pop("name", None)
+    limit = max(grid(heatmap).width, 160)
+    return part | {"title": {"text": heatmap.title, "limit": limit, "offset": 8}}
+
+
+def _nothing(theme: Theme) -> Spec:
+    return {
+        "width": 300,
+        "height": 60,
+        "data": {"values": [{}]},
+        "mark": {"type": "text", "text": "no optimizers", "color": theme.muted},
+    }
+
+
+def _legend(results: StudyResults, theme: Theme) -> Spec:
+    """A strip in pixel coordinates: the ramp with its ends, then a key to the glyphs in use."""
+    dark, bright = scale.ends(results)
+    step = RAMP_WIDTH / RAMP_STEPS
+    worst, best = scale.captions(results)
+    start = 62
+    ramp = [
+        {
+            "x": start + index * step,
+            "x2": start + (index + 1) * step + (0.5 if index < RAMP_STEPS - 1 else 0),
+            "score": dark + (bright - dark) * (index + 0.5) / RAMP_STEPS,
+        }
+        for index in range(RAMP_STEPS)
+    ]
+    layers: list[Spec] = [
+        {
+            "data": {"values": ramp},
+            "mark": {"type": "rect", "height": LEGEND_HEIGHT, "aria": False, "strokeWidth": 0},
+            "encoding": {
+                "x": _pixels("x"),
+                "x2": {"field": "x2"},
+                "y": {"value": LEGEND_HEIGHT / 2},
+                "color": {
+                    "field": "score",
+                    "type": "quantitative",
+                    "legend": None,
+                    "scale": scale.viridis(results),
+                },
+            },
+        },
+        _text(worst, start - 6, "right", theme),
+        _text(best, start + RAMP_WIDTH + 6, "left", theme),
+    ]
+    x = start + RAMP_WIDTH + 76.0
+    for marks, words in _key(results, theme):
+        layers += [_glyph(mark, x) for mark in marks]
+        layers.append(_text(words, x + 11, "left", theme))
+        x += 30 + 5.6 * len(words)
+    return {"width": round(x), "height": LEGEND_HEIGHT, "layer": layers}
+
+
+def _key(results: StudyResults, theme: Theme) -> list[tuple[list[Spec], str]]:
+    """The glyphs that occur in these results, in words."""
+    cells = [cell for heatmap in results.heatmaps for cell in heatmap.cells.values()]
+    states = {cell.state for cell in cells}
+    point: dict[str, Any] = {"type": "point", "opacity": 1, "strokeWidth": 1.25}
+    disc = {**point, "shape": "circle", "filled": True, "size": 75, "fill": "#000000"}
+    ring = {**point, "shape": "circle", "filled": False, "size": 70, "stroke": theme.muted}
+    dot = {**point, "shape": "circle", "filled": True, "size": 8, "fill": theme.muted}
+    square = {**point, "shape": "square", "filled": False, "size": 120, "stroke": theme.ink}
+    cross = {**point, "shape": CROSS, "filled": False, "size": 50, "stroke": theme.muted}
+    hatched = {**cross, "shape": "M-1,0L0,-1M-1,1L1,-1M0,1L1,0", "size": 100}
+    tolerance = formatting.difference(results.tolerance, results.metric)
+    best = {**disc, "stroke": "#ffffff", "strokeWidth": 2}
+    diverged = any(cell.diverged for cell in cells)
+    key = [
+        ([best], "best", any(cell.best for cell in cells)),
+        (
+            [{**square, "strokeWidth": 2}],
+            f"within {tolerance}",
+            any(cell.within_tolerance for cell in cells),
+        ),
+        ([cross], "diverged", diverged),
+        ([hatched], "failed", CellState.FAILED in states),
+        ([dot, ring], "training", CellState.RUNNING in states),
+        ([dot], "not started", CellState.PENDING in states),
+    ]
+    return [(marks, words) for marks, words, occurs in key if occurs]
+
+
+def _pixels(field: str) -> Spec:
+    """A position given in pixels from the left."""
+    return {"field": field, "type": "quantitative", "scale": None, "axis": None}
+
+
+def _glyph(mark: Spec, x: float) -> Spec:
+    return {
+        "data": {"values": [{}]},
+        "mark": {**mark, "aria": False},
+        "encoding": {"x": {"value": x}, "y": {"value": LEGEND_HEIGHT / 2}},
+    }
+
+
+def _text(words: str, x: float, align: str, theme: Theme) -> Spec:
+    mark = {"type": "text", "text": words, "align": align, "baseline": "middle", "aria": False}
+    return {
+        "data": {"values": [{}]},
+        "mark": {**mark, "color": theme.muted},
+        "encoding": {"x": {"value": x}, "y": {"value": LEGEND_HEIGHT / 2}},
+    }

@@ -1,0 +1,83 @@
+"""Colours and type of a chart: one theme for pages, two for files."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+"""A Vega-Lite specification, or a part of one."""
+
+VEGA_LITE = "https://vega.github.io/schema/vega-lite/v5.json"
+
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+"""A list without a generic family at its end renders blank where the font is missing."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Every colour that a chart uses besides viridis. ``var(…)`` follows the page's own colours."""
+
+    background: str | None
+    card: str
+    """What lies behind the marks, and the hairlines between cells."""
+    ink: str
+    muted: str
+    hairline: str
+    diverged: str
+    """Fill of a cell whose every seed diverged."""
+    lines: tuple[str, ...]
+    """Eight line colours: Okabe and Ito's, safe for colour-blind readers."""
+
+
+OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+
+LIGHT = Theme(
+    background="#ffffff",
+    card="#ffffff",
+    ink="#111418",
+    muted="#5b6472",
+    hairline="#e3e6eb",
+    diverged="#e4e6ea",
+    lines=(*OKABE_ITO, "#b8ac00", "#000000"),
+)
+DARK = Theme(
+    background="#14181f",
+    card="#14181f",
+    ink="#f2f4f8",
+    muted="#9aa5b4",
+    hairline="#2b323d",
+    diverged="#39414d",
+    lines=("#3d9be0", "#f07b29", "#1fbf92", "#dd90ba", "#f0b429", "#7cc7f2", "#f0e442", "#ffffff"),
+)
+PAGE = Theme(
+    background=None,
+    card="var(--card)",
+    ink="var(--ink)",
+    muted="var(--muted)",
+    hairline="var(--hairline)",
+    diverged="var(--diverged)",
+    lines=tuple(f"var(--line-{index})" for index in range(1, 9)),
+)
+
+
+def config(theme: Theme) -> Spec:
+    """The part of a specification that says how text, axes and views look."""
+    return {
+        "font": FONT,
+        "view": {"stroke": None},
+        "text": {"color": theme.ink, "fontSize": 11},
+        "title": {"color": theme.ink, "fontSize": 13, "fontWeight": 600, "anchor": "start"},
+        "axis": {
+            "domain": False,
+            "ticks": False,
+            "grid": False,
+            "aria": False,
+            "labelColor": theme.muted,
+            "labelFontSize": 11,
+            "labelPadding": 5,
+            "titleColor": theme.muted,
+            "titleFontSize": 11,
+            "titleFontWeight": "normal",
+            "titlePadding": 8,
+            "gridColor": theme.hairline,
+        },
+    }

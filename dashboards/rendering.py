@@ -1,0 +1,158 @@
+"""Vega-Lite specifications to pictures, in a process of their own.
+
+vl-convert holds the interpreter lock while it draws, so it would stall every request of the
+process it runs in. It is therefore imported only in a spawned child, one for each `Renderer`,
+behind a cache: the same specification is drawn once.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from collections import OrderedDict
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Any, Self
+
+from dashboards.errors import RenderingError
+
+VEGA_LITE_VERSION = "5.20"
+CACHED_PICTURES = 256
+LONGEST_RENDER = 60.0
+"""Seconds after which a render is given up, and its process with it."""
+
+_TAG = re.compile(r"<[^<>]*>")
+_ID = re.compile(r"""( id="|="url\(#| href="#)""")
+
+
+class Renderer:
+    """Draws specifications; thread-safe, started by its first picture, closed by its owner."""
+
+    def __init__(self, cached: int = CACHED_PICTURES) -> None:
+        self._cached = cached
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._cache_lock = threading.Lock()
+        self._pool_lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def render_svg(self, spec: dict[str, Any]) -> str:
+        """The specification as one ``<svg>`` element.
+
+        Its ids begin with a hash of the specification, so that many fit on one page.
+        """
+        return self._picture(spec, "svg", 1).decode()
+
+    def render_png(self, spec: dict[str, Any], scale: float = 2) -> bytes:
+        """The specification as a PNG of ``scale`` pixels for each pixel of its own."""
+        return self._picture(spec, "png", scale)
+
+    def close(self) -> None:
+        """End the child process; a picture asked for afterwards raises."""
+        with self._pool_lock:
+            self._closed = True
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+                self._pool = None
+
+    def _picture(self, spec: dict[str, Any], kind: str, scale: float) -> bytes:
+        text = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        key = hashlib.sha256(f"{kind}:{scale}:{text}".encode()).hexdigest()
+        found = self._known(key)
+        if found is None:
+            with self._pool_lock:
+                found = self._known(key) or self._draw(text, kind, scale, key)
+        return found
+
+    def _known(self, key: str) -> bytes | None:
+        with self._cache_lock:
+            if key in self._pictures:
+                self._pictures.move_to_end(key)
+            return self._pictures.get(key)
+
+    def _draw(self, text: str, kind: str, scale: float, key: str) -> bytes:
+        """Draw one picture, once more in a new process where the old one was killed."""
+        try:
+            picture = self._submit(text, kind, scale)
+        except BrokenProcessPool:
+            self._discard()
+            try:
+                picture = self._submit(text, kind, scale)
+            except BrokenProcessPool as error:
+                self._discard()
+                raise RenderingError("the drawing process died twice on this chart") from error
+        if kind == "svg":
+            picture = unique_ids(picture.decode(), key[:8]).encode()
+        with self._cache_lock:
+            self._pictures[key] = picture
+            while len(self._pictures) > self._cached:
+                self._pictures.popitem(last=False)
+        return picture
+
+    def _submit(self, text: str, kind: str, scale: float) -> bytes:
+        if self._closed:
+            raise RenderingError("this renderer has been closed")
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare
+            )
+        try:
+            return self._pool.submit(_convert, text, kind, scale).result(timeout=LONGEST_RENDER)
+        except TimeoutError as error:
+            self._discard()
+            raise RenderingError(f"a chart took over {LONGEST_RENDER:.0f} s to draw") from error
+        except ValueError as error:
+            raise RenderingError(f"not a chart that can be drawn: {error}") from error
+
+    def _discard(self) -> None:
+        """Give up a pool that broke or hangs, whatever its process still does."""
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def unique_ids(svg: str, prefix: str) -> str:
+    """The same picture with every id, and every reference to one, prefixed."""
+    return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{prefix}-", tag.group()), svg)
+
+
+def _prepare() -> None:
+    """In the child: leave Ctrl-C to the parent, and end when the parent does, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(0)
+
+
+def _convert(text: str, kind: str, scale: float) -> bytes:
+    """In the child: draw."""
+    import vl_convert  # only ever here: see the module's docstring
+
+    if kind == "svg":
+        svg: str = vl_convert.vegalite_to_svg(text, vl_version=VEGA_LITE_VERSION)
+        return svg.encode()
+    png: bytes = vl_convert.vegalite_to_png(text, vl_version=VEGA_LITE_VERSION, scale=scale)
+    return png
