@@ -1,0 +1,277 @@
+"""The optimizer that joins one base update with one decay rule."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, overload
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from lpwd.attach import DecayHook
+from lpwd.errors import (
+    InvalidHyperparameter,
+    MissingDecay,
+    MissingLayers,
+    UnsupportedGradient,
+)
+from lpwd.layers.schedules import SCHEDULES, LayerSchedule
+from lpwd.rules import RULES, DecayRule, Moment
+from lpwd.slices import Group, Slice, decays, split
+from lpwd.updates import BaseUpdate
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+class DecayedOptimizer(Optimizer):
+    """A `torch.optim.Optimizer` made of a base update and a decay rule. Use a subclass.
+
+    A group's `lr` and `weight_decay` are floats or tensors of shape (K,). In the second case each
+    parameter holds K models along its leading axis, and slice k moves as one model with `lr[k]`
+    and `weight_decay[k]` would. Both are read at every step, so a schedule may change them.
+    """
+
+    update: ClassVar[BaseUpdate]
+
+    def __init__(
+        self,
+        params: Params,
+        defaults: dict[str, Any],
+        *,
+        rule: DecayRule | str,
+        layer_schedule: LayerSchedule | str | None,
+    ) -> None:
+        self.rule = _rule(rule)
+        self.layer_schedule = _schedule(layer_schedule)
+        if not self.rule.couples and not defaults["coupled"]:
+            raise InvalidHyperparameter(
+                f"coupled=False means nothing to {type(self.rule).__name__}, "
+                "where the learning rate plays no part in the decay; leave it out"
+            )
+        if self.rule.moment is Moment.BEFORE_FORWARD:
+            defaults = {**defaults, "decayed": False}
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group. One added after `decay()` must be decayed before `step()` as well.
+
+        Raises:
+            InvalidHyperparameter: a rate is negative, not finite, or a (K,) tensor beside a
+                parameter whose leading axis is not K; or a setting of the base update is wrong.
+            MissingLayers: there is a layer schedule, and the group has no layer positions.
+        """
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            for name in ("lr", "weight_decay"):
+                _check_rate(name, group[name], group["params"])
+            self.update.check(group)
+            group["factors"] = self._factors(group)
+        except Exception:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def decay(self) -> None:
+        """Decay the weights, where the rule does so before the forward pass; else do nothing.
+
+        Call it before the forward pass. It acts once per step: further calls do nothing until
+        `step()` was called, so it may stand inside a loop that accumulates gradients. A step
+        that a `GradScaler` skips keeps its decay for the next one. Parameters with
+        `requires_grad=False` are left alone; one that then gets no gradient has been decayed.
+        """
+        if self.rule.moment is not Moment.BEFORE_FORWARD:
+            return
+        for group in self.param_groups:
+            if group["decayed"]:
+                continue
+            if decays(group):
+                for part in self._split(group, _trained, with_gradients=False):
+                    self.rule.shrink(part)
+            group["decayed"] = True
+
+    def attach(self, model: nn.Module) -> RemovableHandle:
+        """Make `model` call `decay()` before each forward pass in training mode.
+
+        Gradient accumulation decays once, evaluation never. Call `remove()` on the returned
+        handle to end it.
+        """
+        return model.register_forward_pre_hook(DecayHook(self))
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Update the parameters that have a gradient.
+
+        Args:
+            closure: evaluates the model with gradients and returns the loss. With it, the whole
+                step is decay → closure → update; without, `decay()` must have been called before
+                the forward pass if the rule decays there.
+
+        Returns:
+            What the closure returned.
+
+        Raises:
+            MissingDecay: the rule decays before the forward pass, and nothing did.
+            UnsupportedGradient: a gradient is sparse.
+        """
+        loss = None
+        if closure is not None:
+            self.decay()
+            with torch.enable_grad():
+                loss = closure()
+        self._require_decay()
+        slices = [
+            part
+            for group in self.param_groups
+            for part in self._split(group, _has_gradient, with_gradients=True)
+        ]
+        self._advance(slices)
+        self.rule.survey(slices)
+        for part in slices:
+            self._descend(part)
+        for group in self.param_groups:
+            if "decayed" in group:
+                group["decayed"] = False
+        return loss
+
+    def _advance(self, slices: list[Slice]) -> None:
+        for part in slices:
+            if part.group["maximize"]:
+                part.grads = list(torch._foreach_neg(part.grads))
+            if self.rule.moment is Moment.GRADIENT and decays(part.group):
+                part.grads = self.rule.penalise(part)
+            part.direction = self.update.advance(part)
+
+    def _descend(self, part: Slice) -> None:
+        moment = self.rule.moment if decays(part.group) else None
+        if moment is Moment.BEFORE_UPDATE:
+            self.rule.shrink(part)
+        self.update.descend(part)
+        if moment is Moment.AFTER_UPDATE:
+            self.rule.shrink(part)
+
+    def _split(
+        self, group: Group, chosen: Callable[[Tensor], bool], *, with_gradients: bool
+    ) -> list[Slice]:
+        return split(
+            group, group["factors"], self.state.__getitem__, chosen, with_gradients=with_gradients
+        )
+
+    def _require_decay(self) -> None:
+        if any(not group.get("decayed", True) for group in self.param_groups):
+            raise MissingDecay(
+                f"{type(self).__name__} decays before the forward pass, and this step did not: "
+                "call optimizer.decay() before the forward pass, or optimizer.attach(model) once, "
+                "or pass a closure to step()"
+            )
+
+    def _factors(self, group: Group) -> list[float] | None:
+        """Return the multiplier of each parameter's decay, or None where all are 1.
+
+        A group may bring its own `factors`: one number for all, or one a parameter.
+        """
+        count = len(group["params"])
+        given = group.get("factors")
+        if given is not None:
+            factors = [float(given)] * count if isinstance(given, float | int) else list(given)
+            if len(factors) != count:
+                raise InvalidHyperparameter(
+                    f"a group has {count} parameters but {len(factors)} factors; give one each"
+                )
+            return factors
+        if self.layer_schedule is None:
+            return None
+        if "layers" not in group or "layer_count" not in group:
+            raise MissingLayers(
+                f"{type(self).__name__} decays by layer, and these parameters have no layers: "
+                "pass layer_groups(model, example_input) instead of model.parameters()"
+            )
+        if len(group["layers"]) != count:
+            raise MissingLayers(
+                f"a group has {count} parameters but {len(group['layers'])} layers; give one each"
+            )
+        return [self.layer_schedule(i, group["layer_count"]) for i in group["layers"]]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # torch.optim.Optimizer names what it copies and pickles, and knows nothing of ours.
+        return {
+            **super().__getstate__(),
+            "rule": self.rule,
+            "layer_schedule": self.layer_schedule,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Load what `state_dict()` returned, of this optimizer or of `torch.optim`'s.
+
+        Group entries that the saved one lacks, such as layer positions, keep their present value.
+        """
+        kept = [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in self.param_groups
+        ]
+        super().load_state_dict(dict(state_dict))
+        for group, before in zip(self.param_groups, kept, strict=True):
+            for key, value in before.items():
+                group.setdefault(key, value)
+
+
+def _rule(rule: DecayRule | str) -> DecayRule:
+    if isinstance(rule, DecayRule):
+        return rule
+    if rule not in RULES:
+        raise InvalidHyperparameter(f"rule must be one of {', '.join(RULES)}, not {rule!r}")
+    return RULES[rule]()
+
+
+def _schedule(schedule: LayerSchedule | str | None) -> LayerSchedule | None:
+    if isinstance(schedule, str):
+        if schedule not in SCHEDULES:
+            raise InvalidHyperparameter(
+                f"layer_schedule must be one of {', '.join(SCHEDULES)} or a function of (i, n), "
+                f"not {schedule!r}"
+            )
+        return SCHEDULES[schedule]
+    return schedule
+
+
+def _check_rate(name: str, rate: object, params: list[Tensor]) -> None:
+    if isinstance(rate, Tensor):
+        if not bool(torch.all(torch.isfinite(rate) & (rate >= 0.0))):
+            raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
+        for param in params:
+            if rate.numel() != 1 and (rate.ndim != 1 or param.shape[:1] != rate.shape):
+                raise InvalidHyperparameter(
+                    f"{name} of shape {tuple(rate.shape)} needs parameters that stack as many "
+                    f"models along their leading axis, not one of shape {tuple(param.shape)}"
+                )
+    elif isinstance(rate, bool) or not isinstance(rate, float | int):
+        raise InvalidHyperparameter(f"{name} must be a float or a (K,) tensor, not {rate!r}")
+    elif not (math.isfinite(rate) and rate >= 0.0):
+        raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
+
+
+def _trained(param: Tensor) -> bool:
+    """Say whether a pre-decay may touch `param` before its gradient is known.
+
+    A frozen `nn.Parameter` is none of ours. A plain tensor (a view into stacked parameters, whose
+    gradient is set by hand) says nothing by `requires_grad`, so it counts as trained.
+    """
+    return param.requires_grad or not isinstance(param, nn.Parameter)
+
+
+def _has_gradient(param: Tensor) -> bool:
+    if param.grad is None:
+        return False
+    if param.grad.layout is not torch.strided:
+        raise UnsupportedGradient(
+            f"a parameter of shape {tuple(param.shape)} has a {param.grad.layout} gradient; only "
+            "dense ones are supported: set sparse=False on the embedding"
+        )
+    return True

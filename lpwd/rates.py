@@ -1,0 +1,107 @@
+"""Rates as the optimizers see them: one number, one a parameter, or one a stacked model.
+
+A rate is a learning rate η, a decay rate λ, or a product of the two. In a parameter group it is a
+float, a tensor of no dimension, or a tensor of shape (K,) with one value for each of the K models
+that are stacked along the leading axis of every parameter. `spread` turns it into one of three
+forms that the `torch._foreach_*` functions take beside a list of tensors, and the rest of this
+module does arithmetic on those forms. Nothing here reads a tensor's value, so nothing here waits
+for a GPU.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Spread = float | list[float] | list[Tensor]
+
+
+def spread(
+    value: float | Tensor, tensors: Sequence[Tensor], factors: Sequence[float] | None = None
+) -> Spread:
+    """Give each tensor its rate: `value`, times the tensor's factor where there are factors.
+
+    Args:
+        value: a float, a tensor of one element, or a tensor of shape (K,).
+        tensors: the parameters; for a (K,) value each has K as its leading axis.
+        factors: one multiplier a tensor.
+
+    Returns:
+        A float where one serves all, a list of floats where factors differ, or a list of tensors
+        that broadcast against `tensors`. Tensors are at least float32, so that 1 − ηλ survives
+        in a bfloat16 model.
+    """
+    if (
+        isinstance(value, Tensor)
+        and value.numel() == 1
+        and value.is_cpu
+        and not torch.compiler.is_compiling()
+    ):
+        # Memory of the CPU is read without waiting, and a float is what PyTorch computes with.
+        value = float(value)
+    if not isinstance(value, Tensor):
+        return value if factors is None else [value * factor for factor in factors]
+    cache: dict[object, Tensor] = {}
+    result = []
+    for index, tensor in enumerate(tensors):
+        factor = 1.0 if factors is None else factors[index]
+        key = (tensor.ndim, tensor.dtype, tensor.device, factor)
+        if key not in cache:
+            cache[key] = _shaped(value, tensor) * factor
+        result.append(cache[key])
+    return result
+
+
+def complement(rate: Spread) -> Spread:
+    """Return 1 − rate, in the same form."""
+    if isinstance(rate, float | int):
+        return 1 - rate
+    seen: dict[int, Tensor] = {}
+    result: list[float] = []
+    for one in rate:
+        if isinstance(one, Tensor):
+            # Layers share their rate tensors, so each distinct one is subtracted once.
+            result.append(seen.setdefault(id(one), 1 - one))  # type: ignore[arg-type]
+        else:
+            result.append(1 - one)
+    return result
+
+
+def scale_(tensors: list[Tensor], rate: Spread) -> None:
+    """Multiply each tensor by its rate, in place."""
+    if tensors:
+        torch._foreach_mul_(tensors, rate)
+
+
+def scaled(tensors: list[Tensor], rate: Spread) -> list[Tensor]:
+    """Return each tensor times its rate."""
+    return list(torch._foreach_mul(tensors, rate))
+
+
+def subtract_scaled_(tensors: list[Tensor], others: list[Tensor], rate: Spread) -> None:
+    """Subtract rate × other from each tensor, in place."""
+    if isinstance(rate, float | int):
+        torch._foreach_add_(tensors, others, alpha=-rate)
+    else:
+        torch._foreach_sub_(tensors, scaled(others, rate))
+
+
+def plus_scaled(tensors: list[Tensor], others: list[Tensor], rate: Spread) -> list[Tensor]:
+    """Return each tensor plus rate × other, leaving both as they were."""
+    if isinstance(rate, float | int):
+        return list(torch._foreach_add(tensors, others, alpha=rate))
+    return list(torch._foreach_add(tensors, scaled(others, rate)))
+
+
+def _shaped(value: Tensor, tensor: Tensor) -> Tensor:
+    """View a one-element or (K,) tensor so that it broadcasts along the leading axis of `tensor`.
+
+    A tensor of one element serves every model, whatever its shape.
+    """
+    dtype = torch.promote_types(tensor.dtype, torch.float32)
+    if dtype.is_complex:
+        dtype = dtype.to_real()
+    value = value.to(dtype=dtype)
+    if value.numel() == 1:
+        return value.reshape(())
+    return value.reshape(-1, *([1] * (tensor.ndim - 1)))
