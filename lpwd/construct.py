@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lpwd import catalogue
+from lpwd.family import FamilyOptimizer
 
 
 def build(
@@ -17,7 +17,7 @@ def build(
     lr: float | Tensor,
     weight_decay: float | Tensor,
     **hyperparameters: object,
-) -> Optimizer:
+) -> FamilyOptimizer:
     """Return the catalogue's optimizer `name` on `groups`.
 
     Args:
@@ -36,8 +36,8 @@ def build(
     module, _, function = entry.factory.partition(":")
     factory = getattr(importlib.import_module(module), function)
     optimizer = factory(groups, lr=lr, weight_decay=weight_decay, **resolved, **entry.fixed)
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, FamilyOptimizer):
         raise TypeError(
-            f"{entry.factory} of {name!r} returned {optimizer!r}, not a torch.optim.Optimizer"
+            f"{entry.factory} of {name!r} returned {optimizer!r}, not a FamilyOptimizer"
         )
     return optimizer

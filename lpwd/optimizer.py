@@ -6,16 +6,14 @@ from typing import Any, ClassVar, overload
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
-from lpwd.attach import DecayHook
 from lpwd.errors import (
     InvalidHyperparameter,
     MissingDecay,
     MissingLayers,
     UnsupportedGradient,
 )
+from lpwd.family import FamilyOptimizer
 from lpwd.layers.schedules import SCHEDULES, LayerSchedule
 from lpwd.rules import RULES, DecayRule, Moment
 from lpwd.slices import Group, Slice, decays, split
@@ -24,7 +22,7 @@ from lpwd.updates import BaseUpdate
 Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
-class DecayedOptimizer(Optimizer):
+class DecayedOptimizer(FamilyOptimizer):
     """A `torch.optim.Optimizer` made of a base update and a decay rule. Use a subclass.
 
     A group's `lr` and `weight_decay` are floats or tensors of shape (K,). In the second case each
@@ -90,14 +88,6 @@ class DecayedOptimizer(Optimizer):
                 for part in self._split(group, _trained, with_gradients=False):
                     self.rule.shrink(part)
             group["decayed"] = True
-
-    def attach(self, model: nn.Module) -> RemovableHandle:
-        """Make `model` call `decay()` before each forward pass in training mode.
-
-        Gradient accumulation decays once, evaluation never. Call `remove()` on the returned
-        handle to end it.
-        """
-        return model.register_forward_pre_hook(DecayHook(self))
 
     @overload
     def step(self, closure: None = None) -> None: ...

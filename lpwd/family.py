@@ -1,0 +1,22 @@
+"""What every optimizer of the catalogue has beside `torch.optim.Optimizer`'s own methods."""
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from lpwd.attach import DecayHook
+
+
+class FamilyOptimizer(Optimizer):
+    """An optimizer that any training loop may treat like LPWD: it has `decay()` and `attach()`."""
+
+    def decay(self) -> None:
+        """Decay the weights, where the rule does so before the forward pass; else do nothing."""
+
+    def attach(self, model: nn.Module) -> RemovableHandle:
+        """Make `model` call `decay()` before each forward pass in training mode.
+
+        Gradient accumulation decays once, evaluation never, a copy of the model never. Call
+        `remove()` on the returned handle to end it.
+        """
+        return model.register_forward_pre_hook(DecayHook(self))
