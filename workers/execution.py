@@ -41,7 +41,7 @@ class WorkersLostError(Exception):
 class EpochDone:
     """A pack has trained one epoch more."""
 
-    pack: Pack
+    ticket: int
     report: EpochReport
     device: Device
 
@@ -50,14 +50,14 @@ class EpochDone:
 class PackEnded:
     """A pack has trained its whole budget."""
 
-    pack: Pack
+    ticket: int
 
 
 @dataclass(frozen=True)
 class PackFailed:
     """A pack raised an error: trying the same again would raise it again."""
 
-    pack: Pack
+    ticket: int
     reason: str
 
 
@@ -65,7 +65,7 @@ class PackFailed:
 class PackLost:
     """A pack's worker died, or the pack was cancelled. Its unfinished trials may be tried again."""
 
-    pack: Pack
+    ticket: int
     reason: str
 
 
@@ -101,7 +101,8 @@ class _Trainer:
 class _Worker:
     actor: Any
     device: Device
-    pack: Pack | None = None
+    ticket: int | None = None
+    """Of the pack it trains; None while it waits."""
     reports: Any = None
 
 
@@ -152,6 +153,7 @@ class RayPool:
         self._gpu = gpus > 0 and choice is not DeviceChoice.CPU
         count = gpus if self._gpu else max(1, int(resources.get("CPU", 1)))
         self._losses = 0
+        self._tickets = 0
         self._workers = self._start(count)
         logger.info("training on %s", ", ".join(f"{d.kind} ({d.name})" for d in self.devices))
 
@@ -163,15 +165,21 @@ class RayPool:
     @property
     def idle(self) -> int:
         """How many workers wait for a pack."""
-        return sum(worker.pack is None for worker in self._workers)
+        return sum(worker.ticket is None for worker in self._workers)
 
-    def submit(self, pack: Pack) -> None:
-        """Hand a pack to an idle worker. Raises ValueError when there is none."""
-        worker = next((worker for worker in self._workers if worker.pack is None), None)
+    def submit(self, pack: Pack) -> int:
+        """Hand a pack to an idle worker; returns the ticket that its events will carry.
+
+        Raises:
+            ValueError: No worker is idle.
+        """
+        worker = next((worker for worker in self._workers if worker.ticket is None), None)
         if worker is None:
             raise ValueError("every worker is busy; wait for a pack to end")
-        worker.pack = pack
+        self._tickets += 1
+        worker.ticket = self._tickets
         worker.reports = worker.actor.train.options(num_returns="streaming").remote(pack)
+        return worker.ticket
 
     def poll(self, timeout: float) -> list[PackEvent]:
         """Wait for something to happen, at most `timeout` seconds, and return it.
@@ -179,7 +187,7 @@ class RayPool:
         Raises:
             WorkersLostError: Workers die without training an epoch, again and again.
         """
-        busy = {worker.reports: worker for worker in self._workers if worker.pack is not None}
+        busy = {worker.reports: worker for worker in self._workers if worker.ticket is not None}
         if not busy:
             return []
         ready, _ = ray.wait(list(busy), num_returns=len(busy), timeout=0, fetch_local=False)
@@ -190,7 +198,7 @@ class RayPool:
     def cancel(self) -> None:
         """Stop what is running; each pack ends with `PackLost` at its next epoch."""
         for worker in self._workers:
-            if worker.pack is not None:
+            if worker.ticket is not None:
                 ray.cancel(worker.reports)
 
     def close(self) -> None:
@@ -201,24 +209,24 @@ class RayPool:
 
     def _next(self, worker: _Worker) -> PackEvent:
         """Take one report, or the end, of a worker that has something to tell."""
-        pack = worker.pack
-        assert pack is not None  # noqa: S101 - only busy workers are asked
+        ticket = worker.ticket
+        assert ticket is not None  # noqa: S101 - only busy workers are asked
         try:
             report = ray.get(next(worker.reports))
         except StopIteration:
-            worker.pack = worker.reports = None
-            return PackEnded(pack)
+            worker.ticket = worker.reports = None
+            return PackEnded(ticket)
         except TaskCancelledError:
-            worker.pack = worker.reports = None
-            return PackLost(pack, "cancelled")
+            worker.ticket = worker.reports = None
+            return PackLost(ticket, "cancelled")
         except RayActorError as error:
             self._replace(worker)
-            return PackLost(pack, f"the worker died: {_first_line(error)}")
+            return PackLost(ticket, f"the worker died: {_first_line(error)}")
         except RayTaskError as error:
-            worker.pack = worker.reports = None
-            return PackFailed(pack, _first_line(error.cause if error.cause else error))
+            worker.ticket = worker.reports = None
+            return PackFailed(ticket, _first_line(error.cause if error.cause else error))
         self._losses = 0
-        return EpochDone(pack, report, worker.device)
+        return EpochDone(ticket, report, worker.device)
 
     def _replace(self, lost: _Worker) -> None:
         self._losses += 1

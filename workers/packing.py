@@ -1,7 +1,7 @@
 """Which trials train together: pure planning."""
 
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import ceil
 
 from workers.contracts import Budget, Pack, TrialSpec
@@ -33,7 +33,7 @@ def plan_packs(trials: Iterable[TrialSpec], *, size: int = PACK_SIZE) -> list[Pa
         count = ceil(len(alike) / size)
         bounds = [round(i * len(alike) / count) for i in range(count + 1)]
         packs.extend(
-            Pack(alike[start:stop]) for start, stop in zip(bounds, bounds[1:], strict=False)
+            Pack(alike[start:stop]) for start, stop in pairwise(bounds)
         )
     return packs
 

@@ -78,6 +78,8 @@ class Task:
         module, _, attribute = self.problem.partition(":")
         found = getattr(import_module(module), attribute)
         if not isinstance(found, Problem):
-            raise TypeError(f"{self.problem} of task {self.name} is a {type(found).__name__}, "
-                            "not a workers.tasks.Problem")
+            raise TypeError(
+                f"{self.problem} of task {self.name} is a {type(found).__name__}, "
+                "not a workers.tasks.Problem"
+            )
         return found

@@ -1,0 +1,77 @@
+"""The application: routes, pages, errors. Imports neither torch nor Ray."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from dashboards.rendering import Renderer
+from dashboards.views import mount_static, pages
+from service import health, problems
+from service.catalogue import endpoints as catalogue
+from service.db import Database
+from service.events import endpoints as events
+from service.heatmaps import endpoints as heatmaps
+from service.heatmaps.queries import ResultsCache
+from service.limits import BodyLimit
+from service.page_queries import PageQueries
+from service.schedules import endpoints as schedules
+from service.settings import Settings
+from service.studies import endpoints as studies
+from service.trials import endpoints as trials
+
+RESOURCES = (studies, trials, heatmaps, events, schedules, catalogue)
+"""Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application on the database that the settings name."""
+    database = Database(settings.url)
+    renderer = Renderer()
+    cache = ResultsCache()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        renderer.close()
+        database.close()
+
+    app = FastAPI(
+        title="LPWD",
+        summary="Hyperparameter robustness of optimizers: studies in, heatmaps out.",
+        version=version("lpwd"),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.renderer = renderer
+    app.state.results = cache
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    problems.install(app)
+    api = APIRouter(prefix="/api/v1")
+    for resource in RESOURCES:
+        api.include_router(resource.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.include_router(pages(PageQueries(database, cache), renderer))
+    mount_static(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Describe the API, problem details included."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema}
+        app.openapi_schema = document
+    return app.openapi_schema

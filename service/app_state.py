@@ -1,0 +1,36 @@
+"""What endpoints share: the application's database, settings and cache, as dependencies."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from dashboards.rendering import Renderer
+from service.db import Database
+from service.heatmaps.queries import ResultsCache
+from service.settings import Settings
+
+
+def _database(request: Request) -> Database:
+    found: Database = request.app.state.database
+    return found
+
+
+def _settings(request: Request) -> Settings:
+    found: Settings = request.app.state.settings
+    return found
+
+
+def _results(request: Request) -> ResultsCache:
+    found: ResultsCache = request.app.state.results
+    return found
+
+
+def _renderer(request: Request) -> Renderer:
+    found: Renderer = request.app.state.renderer
+    return found
+
+
+DatabaseOf = Annotated[Database, Depends(_database)]
+SettingsOf = Annotated[Settings, Depends(_settings)]
+ResultsOf = Annotated[ResultsCache, Depends(_results)]
+RendererOf = Annotated[Renderer, Depends(_renderer)]

@@ -1,0 +1,75 @@
+"""Connections and transactions, on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+BUSY_TIMEOUT = 30.0
+"""Seconds a SQLite writer waits for another to finish."""
+WRITING = "lpwd_writing"
+
+
+class Database:
+    """An engine and its two kinds of transaction.
+
+    `read` sees one consistent state; `write` commits at the end of its block, or not at all.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the database; a SQLite file is made on first use, a URL's password is never shown.
+
+        Raises:
+            sqlalchemy.exc.ArgumentError: The URL is not one of SQLAlchemy's.
+        """
+        parsed = make_url(url)
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.url = parsed
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        if self.sqlite and parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _sqlite(parsed) if self.sqlite else create_engine(parsed, pool_pre_ping=True)
+        self._writer = self.engine.execution_options(**{WRITING: True})
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session for queries; what is changed in it is dropped."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session that commits when its block ends, and rolls back when that raises."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _sqlite(url: Any) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # Transactions are begun below, not by the driver, which would begin them too late.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading a read lock later fails under contention.
+        writing = connection.get_execution_options().get(WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine

@@ -1,0 +1,1 @@
+"""Alembic's migrations. `lpwd db upgrade` applies them."""

@@ -1,0 +1,28 @@
+"""Alembic's environment: runs migrations on the database that `service.db.schema` hands over."""
+
+from alembic import context
+
+import service.db.tables  # noqa: F401 - registers the tables
+from service.db.base import Base
+from service.db.engine import WRITING, Database
+
+LOCK = 0x6C707764
+"""Of PostgreSQL's advisory locks, the one that two migrating processes meet at."""
+
+
+def run() -> None:
+    """Migrate in one transaction, alone."""
+    database: Database = context.config.attributes["database"]
+    with database.engine.connect().execution_options(**{WRITING: True}) as connection:
+        with connection.begin():
+            if not database.sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            context.configure(
+                connection=connection,
+                target_metadata=Base.metadata,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+
+
+run()

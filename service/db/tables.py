@@ -1,0 +1,209 @@
+"""The tables. Their constraints make wrong states impossible, whoever writes."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.db.base import Base, UTCDateTime
+from service.studies.model import StudyState
+from service.trials.model import TrialState
+
+
+def _state(kind: type[StudyState] | type[TrialState], name: str) -> Enum:
+    """Make a column type that stores the state's value and lets the database check it."""
+    return Enum(
+        kind,
+        values_callable=lambda states: [state.value for state in states],
+        native_enum=False,
+        create_constraint=True,
+        name=name,
+        length=16,
+    )
+
+
+class StudyRow(Base):
+    """A study: what was asked for, where it stands, and who works on it."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        CheckConstraint(
+            "(lease_token IS NULL) = (lease_expires_at IS NULL)", name="lease_is_whole"
+        ),
+        CheckConstraint("lease_token IS NULL OR state = 'running'", name="lease_means_running"),
+        Index("ix_studies_created_at_id", "created_at", "id"),
+        Index("ix_studies_state_created_at", "state", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    task: Mapped[str] = mapped_column(String(100))
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """The request in its canonical form, every default written out."""
+    state: Mapped[StudyState] = mapped_column(_state(StudyState, "state"))
+    error: Mapped[str | None] = mapped_column(Text)
+    reused: Mapped[int] = mapped_column(Integer)
+    """Trials whose result was known when the study was sent."""
+    device: Mapped[str | None] = mapped_column(String(300))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    lease_token: Mapped[str | None] = mapped_column(String(32), index=True)
+    """Random, new with every claim: a writer that lost its lease holds an old one."""
+    lease_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class TrialRow(Base):
+    """A training run, shared by every study that asks for it."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        CheckConstraint(
+            "(state = 'running') = (claimed_by IS NOT NULL)", name="running_is_claimed"
+        ),
+        CheckConstraint(
+            "state <> 'done' OR (test_score IS NOT NULL AND validation_score IS NOT NULL)",
+            name="done_has_scores",
+        ),
+        CheckConstraint(
+            "state NOT IN ('diverged', 'failed') OR reason IS NOT NULL", name="bad_end_has_reason"
+        ),
+        CheckConstraint("learning_rate > 0 AND weight_decay >= 0", name="rates_in_range"),
+        Index("ix_trials_task_finished_at", "task", "finished_at"),
+    )
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """`workers.contracts.TrialSpec.key`."""
+    task: Mapped[str] = mapped_column(String(100))
+    task_version: Mapped[int] = mapped_column(Integer)
+    optimizer: Mapped[str] = mapped_column(String(100))
+    optimizer_version: Mapped[int] = mapped_column(Integer)
+    hyperparameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    learning_rate: Mapped[float] = mapped_column(Float(53))
+    weight_decay: Mapped[float] = mapped_column(Float(53))
+    seed: Mapped[int] = mapped_column(Integer)
+    epochs: Mapped[int] = mapped_column(Integer)
+    batch_size: Mapped[int] = mapped_column(Integer)
+    schedule: Mapped[str] = mapped_column(String(16))
+    precision: Mapped[str] = mapped_column(String(16))
+    engine_version: Mapped[int] = mapped_column(Integer)
+
+    state: Mapped[TrialState] = mapped_column(_state(TrialState, "state"), index=True)
+    claimed_by: Mapped[str | None] = mapped_column(String(32), index=True)
+    """Lease token of the study that trains it now."""
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    """Workers that died with it."""
+    epochs_done: Mapped[int] = mapped_column(Integer, default=0)
+    reason: Mapped[str | None] = mapped_column(Text)
+    validation_score: Mapped[float | None] = mapped_column(Float(53))
+    validation_loss: Mapped[float | None] = mapped_column(Float(53))
+    test_score: Mapped[float | None] = mapped_column(Float(53))
+    test_loss: Mapped[float | None] = mapped_column(Float(53))
+    train_loss: Mapped[float | None] = mapped_column(Float(53))
+    seconds: Mapped[float | None] = mapped_column(Float(53))
+    """Its share of the time its pack trained."""
+    device: Mapped[str | None] = mapped_column(String(300))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class CurveRow(Base):
+    """A trial's curves, apart from the trials so that those are quick to scan."""
+
+    __tablename__ = "curves"
+
+    trial_key: Mapped[str] = mapped_column(
+        ForeignKey("trials.key", ondelete="CASCADE"), primary_key=True
+    )
+    epochs: Mapped[int] = mapped_column(Integer)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    """As `service.trials.curves.pack` writes it."""
+
+
+class StudyTrialRow(Base):
+    """Which trials a study consists of, in the order to train them."""
+
+    __tablename__ = "study_trials"
+    __table_args__ = (Index("ix_study_trials_trial_key", "trial_key"),)
+
+    study_id: Mapped[str] = mapped_column(
+        ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    )
+    trial_key: Mapped[str] = mapped_column(ForeignKey("trials.key"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class IdempotencyRow(Base):
+    """Answers already given, by the client's `Idempotency-Key`."""
+
+    __tablename__ = "idempotency_keys"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class EventRow(Base):
+    """What changed in a study, in order: the source of the event stream."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_study_id_id", "study_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    study_id: Mapped[str] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    parts: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class ScheduleRow(Base):
+    """A study to send again and again, by the clock."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        Index("ix_schedules_enabled_next_at", "enabled", "next_at"),
+        CheckConstraint("NOT enabled OR next_at IS NOT NULL", name="enabled_has_next"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    cron: Mapped[str] = mapped_column(String(200))
+    timezone: Mapped[str] = mapped_column(String(64))
+    study: Mapped[dict[str, Any]] = mapped_column(JSON)
+    enabled: Mapped[bool]
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class FiringRow(Base):
+    """One run of a schedule. The database itself stops a second one for the same time."""
+
+    __tablename__ = "firings"
+    __table_args__ = (
+        UniqueConstraint("schedule_id", "due_at"),
+        CheckConstraint("study_id IS NULL OR error IS NULL", name="one_outcome"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    schedule_id: Mapped[str] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"))
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    manual: Mapped[bool]
+    study_id: Mapped[str | None] = mapped_column(ForeignKey("studies.id", ondelete="SET NULL"))
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)

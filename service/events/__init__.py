@@ -1,0 +1,1 @@
+"""Events: what changed in a study, for those who watch it."""

@@ -1,0 +1,68 @@
+"""`/studies/{id}/events`: what changed, as Server-Sent Events."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.app_state import DatabaseOf
+from service.db import Database
+from service.events.repository import SUMMARIES, Event, panel, revision, since
+from service.problems import PROBLEMS
+from service.studies.repository import load_spec, row
+
+router = APIRouter(tags=["events"], responses=PROBLEMS)
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks into the database, for each listener."""
+
+
+def _existing(study_id: str, database: DatabaseOf) -> str:
+    with database.read() as session:
+        return row(session, study_id).id
+
+
+@router.get("/studies/{study_id}/events", response_class=EventSourceResponse)
+async def events(
+    study_id: Annotated[str, Depends(_existing)],
+    database: DatabaseOf,
+    last_event_id: Annotated[
+        str | None, Header(description="The last event seen: the stream goes on after it.")
+    ] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Tell what changes in a study, until it ends.
+
+    `changed` carries `{"parts": […]}`: `header`, `robustness`, `curves`, `panel:<optimizer>`.
+    A stream without `Last-Event-ID` begins with all parts. `ended` is the last event.
+    """
+    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
+    if last is None or last >= 2**63:
+        last, parts = await run_in_threadpool(_everything, database, study_id)
+        yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
+    while True:
+        fresh, final = await run_in_threadpool(_news, database, study_id, last)
+        if fresh:
+            last = fresh[-1].id
+            parts = sorted({part for event in fresh for part in event.parts})
+            yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
+        elif final:
+            yield ServerSentEvent(event="ended", id=str(last), data={})
+            return
+        await asyncio.sleep(LOOK_EVERY)
+
+
+def _everything(database: Database, study_id: str) -> tuple[int, list[str]]:
+    """Return the number of the study's last event, and every part it has."""
+    with database.read() as session:
+        last = revision(session, study_id)
+        labels = [panel(variant.label) for variant in load_spec(session, study_id).variants]
+    return last, [*SUMMARIES, *labels]
+
+
+def _news(database: Database, study_id: str, last: int) -> tuple[list[Event], bool]:
+    """Return what came after `last`, and whether nothing more will."""
+    with database.read() as session:
+        return since(session, study_id, last), row(session, study_id).state.final

@@ -1,0 +1,143 @@
+"""Errors as RFC 9457 problem details."""
+
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from dashboards.views import error_page
+from service.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+SHOWN = 120
+"""Characters of a refused value that its error repeats."""
+
+
+class Violation(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(description="Dotted path in the body, or the parameter's name.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str = Field(description="A stable name for the kind of problem.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, naming the value, and the way out.")
+    instance: str = Field(description="The path that was asked for.")
+    errors: list[Violation] = Field(description="What is wrong with which field.")
+
+
+_DOCUMENTED = {
+    HTTPStatus.NOT_FOUND: "Nothing has this address",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid",
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status.value: {
+        "description": text,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status, text in _DOCUMENTED.items()
+}
+"""For `responses=` of a router."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with problem details, or with a page where a browser asks for one."""
+
+    @app.exception_handler(ServiceError)
+    def _service(request: Request, error: ServiceError) -> Response:
+        errors = [(error.field, error.detail)] if error.field else []
+        return problem(request, error.status, error.kind, error.title, error.detail, errors)
+
+    @app.exception_handler(RequestValidationError)
+    def _validation(request: Request, error: RequestValidationError) -> Response:
+        errors = [(_path(one["loc"]), _said(one)) for one in error.errors()]
+        detail = "; ".join(f"{field}: {said}" if field else said for field, said in errors[:3])
+        if len(errors) > 3:
+            detail += f"; and {len(errors) - 3} more"
+        return problem(
+            request,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-request",
+            "The request is not valid",
+            detail,
+            errors,
+        )
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        kind = status.phrase.lower().replace(" ", "-")
+        detail = error.detail
+        if status is HTTPStatus.NOT_FOUND:
+            detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        answer = problem(request, status, kind, status.phrase, detail)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(OperationalError)
+    def _database(request: Request, error: OperationalError) -> Response:
+        logger.error("the database does not answer: %s", error.orig)
+        return problem(
+            request,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "database-unavailable",
+            "The database does not answer",
+            "nothing was changed; try again in a moment",
+        )
+
+
+def problem(
+    request: Request,
+    status: HTTPStatus,
+    kind: str,
+    title: str,
+    detail: str,
+    errors: Sequence[tuple[str, str]] = (),
+) -> Response:
+    """Build the answer: a page for a browser outside the API, else problem+json."""
+    if not request.url.path.startswith("/api/") and "text/html" in request.headers.get(
+        "accept", ""
+    ):
+        return error_page(status, title, detail, request)
+    body = Problem(
+        type=f"urn:lpwd:problem:{kind}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        errors=[Violation(field=field, detail=said) for field, said in errors],
+    )
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
+
+
+def _path(location: Sequence[Any]) -> str:
+    """Turn pydantic's location into a dotted path: ``optimizers.0.name``."""
+    parts = [str(part) for part in location]
+    if parts and parts[0] in {"body", "query", "path", "header"}:
+        parts = parts[1:]
+    return ".".join(parts)
+
+
+def _said(error: Any) -> str:
+    """Say what is wrong with a value, and which value it is."""
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in {"missing", "json_invalid", "value_error"}:
+        return str(message)
+    shown = repr(error["input"])
+    if len(shown) > SHOWN:
+        shown = shown[:SHOWN] + "…"
+    return f"{message} (got {shown})"

@@ -1,0 +1,9 @@
+"""The queue: which runner works on which study, and what it may write.
+
+A study is claimed by compare-and-set and held by a lease, which every write of the runner renews.
+Whoever lost the lease cannot write: the transaction it tries it in is rolled back.
+"""
+
+from service.queue.lease import Lease, claim
+
+__all__ = ["Lease", "claim"]

@@ -1,0 +1,193 @@
+"""Writing what training brings, under a lease. Every function is one transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
+
+from service.db import Database, utcnow
+from service.db.tables import CurveRow, StudyTrialRow, TrialRow
+from service.db.upsert import insert_new
+from service.events.repository import HEADER, SUMMARIES, announce, panel
+from service.queue.lease import Lease
+from service.trials import curves
+from service.trials.model import TRANSITIONS, TrialState
+from workers.contracts import CURVES
+
+
+@dataclass(frozen=True)
+class Result:
+    """A trial's outcome."""
+
+    key: str
+    label: str
+    """Of its optimizer in the study, so that the right panel is redrawn."""
+    curves: npt.NDArray[np.float32]
+    """(epochs trained, len(CURVES))."""
+    diverged: str | None
+    """Why it counts as diverged; None when it does not."""
+    seconds: float
+    device: str
+
+
+def missing(session: Session, study_id: str) -> list[str]:
+    """Return the keys of a study's pending trials, in the order to train them."""
+    return list(
+        session.scalars(
+            select(TrialRow.key)
+            .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
+            .where(StudyTrialRow.study_id == study_id, TrialRow.state == TrialState.PENDING)
+            .order_by(StudyTrialRow.position)
+        )
+    )
+
+
+def claim_trials(
+    database: Database, lease: Lease, keys: Sequence[str], labels: Iterable[str]
+) -> set[str]:
+    """Take pending trials for training; returns those that no other study was quicker to take."""
+    with database.write() as session:
+        lease.renew(session)
+        taken = session.scalars(
+            update(TrialRow)
+            .where(TrialRow.key.in_(keys), TrialRow.state == TrialState.PENDING)
+            .values(state=TrialState.RUNNING, claimed_by=lease.token, epochs_done=0)
+            .returning(TrialRow.key)
+        ).all()
+        announce(session, lease.study_id, [*HEADER, *map(panel, sorted(set(labels)))])
+        return set(taken)
+
+
+def record(
+    database: Database,
+    lease: Lease,
+    *,
+    results: Sequence[Result] = (),
+    progress: Mapping[str, int] | None = None,
+) -> None:
+    """Store finished trials with their curves, and how far others have come.
+
+    Raises:
+        LeaseLostError: The study is no longer this runner's; nothing was written.
+    """
+    with database.write() as session:
+        lease.renew(session)
+        if progress:
+            _advance(session, lease, progress)
+        if results:
+            _store(session, lease, results)
+            labels = sorted({result.label for result in results})
+            announce(session, lease.study_id, [*SUMMARIES, *map(panel, labels)])
+        elif progress:
+            announce(session, lease.study_id, HEADER)
+
+
+def give_up(database: Database, lease: Lease, reasons: Mapping[str, str]) -> None:
+    """Mark claimed trials as failed: key to reason."""
+    with database.write() as session:
+        lease.renew(session)
+        for key, reason in reasons.items():
+            _leave_running(session, lease, [key], TrialState.FAILED, reason=reason)
+        announce(session, lease.study_id, SUMMARIES)
+
+
+def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, limit: int) -> None:
+    """Put trials back whose worker died; those that lost `limit` workers have failed."""
+    with database.write() as session:
+        lease.renew(session)
+        mine = (
+            TrialRow.key.in_(keys),
+            TrialRow.state == TrialState.RUNNING,
+            TrialRow.claimed_by == lease.token,
+        )
+        session.execute(update(TrialRow).where(*mine).values(attempts=TrialRow.attempts + 1))
+        session.execute(
+            update(TrialRow)
+            .where(*mine, TrialRow.attempts >= limit)
+            .values(
+                state=TrialState.FAILED,
+                claimed_by=None,
+                reason=f"given up after {limit} lost workers; the last: {reason}",
+            )
+        )
+        _leave_running(session, lease, keys, TrialState.PENDING, epochs_done=0)
+        announce(session, lease.study_id, SUMMARIES)
+
+
+def _leave_running(
+    session: Session, lease: Lease, keys: Sequence[str], state: TrialState, **values: object
+) -> None:
+    assert state in TRANSITIONS[TrialState.RUNNING]  # noqa: S101 - a mistake of ours
+    session.execute(
+        update(TrialRow)
+        .where(
+            TrialRow.key.in_(keys),
+            TrialRow.state == TrialState.RUNNING,
+            TrialRow.claimed_by == lease.token,
+        )
+        .values(state=state, claimed_by=None, **values)
+    )
+
+
+def _advance(session: Session, lease: Lease, progress: Mapping[str, int]) -> None:
+    by_epoch: dict[int, list[str]] = {}
+    for key, epoch in progress.items():
+        by_epoch.setdefault(epoch, []).append(key)
+    for epoch, keys in by_epoch.items():
+        session.execute(
+            update(TrialRow)
+            .where(TrialRow.key.in_(keys), TrialRow.claimed_by == lease.token)
+            .values(epochs_done=epoch)
+        )
+
+
+def _store(session: Session, lease: Lease, results: Sequence[Result]) -> None:
+    """Write outcomes of trials this lease claimed; a result that is there already stays."""
+    statement = (
+        update(TrialRow.__table__)  # type: ignore[arg-type]
+        .where(
+            TrialRow.key == bindparam("the_key"),
+            TrialRow.state == TrialState.RUNNING,
+            TrialRow.claimed_by == lease.token,
+        )
+        .values({column: bindparam(f"new_{column}") for column in _outcome(results[0])})
+    )
+    session.connection().execute(
+        statement,
+        [
+            {"the_key": result.key}
+            | {f"new_{column}": value for column, value in _outcome(result).items()}
+            for result in results
+        ],
+    )
+    insert_new(
+        session,
+        CurveRow,
+        (
+            {
+                "trial_key": result.key,
+                "epochs": len(result.curves),
+                "data": curves.pack(result.curves),
+            }
+            for result in results
+        ),
+    )
+
+
+def _outcome(result: Result) -> dict[str, object]:
+    last = dict(zip(CURVES, map(float, result.curves[-1]), strict=True))
+    if result.diverged is not None:
+        last = dict.fromkeys(CURVES)  # type: ignore[assignment]
+    return {
+        "state": TrialState.DONE if result.diverged is None else TrialState.DIVERGED,
+        "claimed_by": None,
+        "reason": result.diverged,
+        "epochs_done": len(result.curves),
+        "seconds": result.seconds,
+        "device": result.device,
+        "finished_at": utcnow(),
+        **last,
+    }

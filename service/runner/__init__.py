@@ -1,0 +1,1 @@
+"""The runner: takes studies from the queue, has Ray train them, writes what comes back."""

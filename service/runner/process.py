@@ -1,0 +1,77 @@
+"""The runner process: connects to Ray, then works through the queue until it is told to stop."""
+
+import logging
+import socket
+import threading
+
+import ray
+
+from service.db import Database
+from service.errors import LeaseLostError
+from service.queue import claim
+from service.runner.study_run import StudyRun
+from service.settings import Settings
+from workers.execution import DeviceChoice, RayPool, connect
+
+logger = logging.getLogger(__name__)
+
+IDLE = 0.5
+"""Seconds between two looks into an empty queue."""
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Work through the queue until `stop` is set, then put back what is unfinished.
+
+    Raises:
+        ConnectionError: No Ray cluster at the address.
+        WorkersLostError: Workers die as fast as they are started.
+    """
+    database = Database(settings.url)
+    connect(settings.ray_address)
+    try:
+        pool = RayPool(DeviceChoice(settings.worker_device))
+        try:
+            _serve(database, pool, settings, stop)
+        finally:
+            pool.close()
+    finally:
+        ray.shutdown()
+        database.close()
+
+
+def _serve(database: Database, pool: RayPool, settings: Settings, stop: threading.Event) -> None:
+    device = _describe(pool)
+    logger.info("runner on %s ready: %s", socket.gethostname(), device)
+    while not stop.is_set():
+        if not process_one(database, pool, settings, stop, device):
+            stop.wait(IDLE)
+
+
+def process_one(
+    database: Database, pool: RayPool, settings: Settings, stop: threading.Event, device: str
+) -> bool:
+    """Train one study from the queue; returns whether there was one."""
+    lease = claim(database, seconds=settings.lease_seconds, device=device)
+    if lease is None:
+        return False
+    logger.info("study %s: training on %s", lease.study_id, device)
+    try:
+        state = StudyRun(
+            database,
+            pool,
+            lease,
+            pack_size=settings.pack_size,
+            attempts=settings.trial_attempts,
+            stopping=stop.is_set,
+        ).run()
+    except LeaseLostError as error:
+        logger.warning("study %s: %s", lease.study_id, error)
+    else:
+        logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
+    return True
+
+
+def _describe(pool: RayPool) -> str:
+    """Name the devices for people: ``2 × cpu (AMD EPYC)``."""
+    names = [f"{device.kind} ({device.name})" for device in pool.devices]
+    return ", ".join(f"{names.count(name)} × {name}" for name in sorted(set(names)))[:300]

@@ -1,0 +1,1 @@
+"""Schedules: studies sent by the clock."""

@@ -1,0 +1,76 @@
+"""`/schedules`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from service.app_state import DatabaseOf, SettingsOf
+from service.problems import PROBLEMS
+from service.schedules import repository
+from service.schedules.schemas import (
+    FiringAnswer,
+    ScheduleAnswer,
+    ScheduleChange,
+    ScheduleRequest,
+)
+
+router = APIRouter(prefix="/schedules", tags=["schedules"], responses=PROBLEMS)
+
+
+@router.post("", status_code=201)
+def create(schedule: ScheduleRequest, database: DatabaseOf, settings: SettingsOf) -> ScheduleAnswer:
+    """Have a study sent by the clock."""
+    with database.write() as session:
+        created = repository.create(session, schedule, max_trials=settings.max_trials)
+        return ScheduleAnswer.model_validate(created)
+
+
+@router.get("")
+def list_schedules(database: DatabaseOf) -> list[ScheduleAnswer]:
+    """List the schedules, oldest first."""
+    with database.read() as session:
+        return [ScheduleAnswer.model_validate(one) for one in repository.everything(session)]
+
+
+@router.get("/{schedule_id}")
+def read(schedule_id: str, database: DatabaseOf) -> ScheduleAnswer:
+    """Return a schedule and when it fires next."""
+    with database.read() as session:
+        return ScheduleAnswer.model_validate(repository.read(session, schedule_id))
+
+
+@router.patch("/{schedule_id}")
+def change(
+    schedule_id: str, schedule: ScheduleChange, database: DatabaseOf, settings: SettingsOf
+) -> ScheduleAnswer:
+    """Change a schedule; when it fires next is counted from now."""
+    with database.write() as session:
+        changed = repository.change(session, schedule_id, schedule, max_trials=settings.max_trials)
+        return ScheduleAnswer.model_validate(changed)
+
+
+@router.delete("/{schedule_id}", status_code=204)
+def delete(schedule_id: str, database: DatabaseOf) -> None:
+    """Delete a schedule and the record of its firings. The studies it sent stay."""
+    with database.write() as session:
+        session.delete(repository.read(session, schedule_id))
+
+
+@router.post("/{schedule_id}/run", status_code=201)
+def run(schedule_id: str, database: DatabaseOf, settings: SettingsOf) -> FiringAnswer:
+    """Send the schedule's study now. The clock's next firing stays as it is."""
+    with database.write() as session:
+        fired = repository.fire_now(session, schedule_id, max_trials=settings.max_trials)
+        return FiringAnswer.model_validate(fired)
+
+
+@router.get("/{schedule_id}/firings")
+def firings(
+    schedule_id: str,
+    database: DatabaseOf,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Firings to return.")] = 100,
+) -> list[FiringAnswer]:
+    """List a schedule's last firings, newest first."""
+    with database.read() as session:
+        found = repository.firings(session, schedule_id, limit=limit)
+        return [FiringAnswer.model_validate(one) for one in found]

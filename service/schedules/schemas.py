@@ -1,0 +1,61 @@
+"""Schedules in JSON."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from service.studies.schemas import Answer, Name, Request, StudyRequest
+
+
+class ScheduleRequest(Request):
+    """A study to send again and again."""
+
+    name: Name
+    cron: Annotated[str, Field(max_length=200)]
+    """Minute hour day-of-month month day-of-week, for instance `30 2 * * *`."""
+    timezone: Annotated[str, Field(max_length=64)] = "UTC"
+    """Of the cron expression, for instance `Europe/Berlin`."""
+    study: StudyRequest
+    """Sent at every firing. Trials with a result are not trained again: a night on which no task,
+    optimizer or engine version has changed costs nothing."""
+    enabled: bool = True
+
+
+class ScheduleChange(Request):
+    """What to change in a schedule; what is left out stays."""
+
+    name: Name | None = None
+    cron: Annotated[str, Field(max_length=200)] | None = None
+    timezone: Annotated[str, Field(max_length=64)] | None = None
+    study: StudyRequest | None = None
+    enabled: bool | None = None
+
+
+class ScheduleAnswer(Answer):
+    """A schedule and when it fires next."""
+
+    id: str
+    name: str
+    cron: str
+    timezone: str
+    study: StudyRequest
+    enabled: bool
+    next_at: datetime | None
+    """Null while it is disabled."""
+    created_at: datetime
+
+
+class FiringAnswer(Answer):
+    """One run of a schedule."""
+
+    id: str
+    due_at: datetime
+    """When it was due; unique in a schedule."""
+    manual: bool
+    """Whether somebody asked for it, rather than the clock."""
+    study_id: str | None
+    """The study that was sent; null when none could be, or it was deleted since."""
+    error: str | None
+    """Why no study could be sent."""
+    created_at: datetime

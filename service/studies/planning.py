@@ -1,0 +1,174 @@
+"""From a request to trials: pure, against the catalogues."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+import lpwd.catalogue as optimizers
+from lpwd.errors import LpwdError
+from service.errors import InvalidRequestError
+from service.studies.schemas import StudyRequest
+from workers import tasks
+from workers.contracts import Budget, LearningRateSchedule, Precision, TrialSpec
+from workers.errors import UnknownTaskError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An optimizer with its hyperparameters, under the label it has in the study."""
+
+    label: str
+    name: str
+    version: int
+    hyperparameters: Mapping[str, Any]
+    """Complete."""
+
+    @property
+    def settings(self) -> tuple[str, str]:
+        """What tells it from others among trials: name and hyperparameters, comparable."""
+        return settings_of(self.name, self.hyperparameters)
+
+
+def settings_of(optimizer: str, hyperparameters: Mapping[str, Any]) -> tuple[str, str]:
+    """Return an optimizer's name and hyperparameters in a form that can be compared."""
+    return optimizer, json.dumps(dict(hyperparameters), sort_keys=True)
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A study in canonical form: checked, sorted, every default written out."""
+
+    name: str
+    task: str
+    task_version: int
+    variants: tuple[Variant, ...]
+    learning_rates: tuple[float, ...]
+    weight_decays: tuple[float, ...]
+    seeds: tuple[int, ...]
+    budget: Budget
+
+    @property
+    def trial_count(self) -> int:
+        """Trials in the grid, without listing them."""
+        axes = (self.variants, self.learning_rates, self.weight_decays, self.seeds)
+        return prod(map(len, axes))
+
+    def trials(self) -> list[TrialSpec]:
+        """List every trial, seed by seed, so that the whole map is there early."""
+        return [
+            TrialSpec(
+                task=self.task,
+                task_version=self.task_version,
+                optimizer=variant.name,
+                optimizer_version=variant.version,
+                learning_rate=learning_rate,
+                weight_decay=weight_decay,
+                seed=seed,
+                budget=self.budget,
+                hyperparameters=variant.hyperparameters,
+            )
+            for seed in self.seeds
+            for variant in self.variants
+            for learning_rate in self.learning_rates
+            for weight_decay in self.weight_decays
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data that `from_json` reads back."""
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "StudySpec":
+        """Undo `to_json`."""
+        budget = data["budget"]
+        return cls(
+            name=data["name"],
+            task=data["task"],
+            task_version=data["task_version"],
+            variants=tuple(Variant(**variant) for variant in data["variants"]),
+            learning_rates=tuple(data["learning_rates"]),
+            weight_decays=tuple(data["weight_decays"]),
+            seeds=tuple(data["seeds"]),
+            budget=Budget(
+                epochs=budget["epochs"],
+                batch_size=budget["batch_size"],
+                schedule=LearningRateSchedule(budget["schedule"]),
+                precision=Precision(budget["precision"]),
+            ),
+        )
+
+
+def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
+    """Check a request against the catalogues and fill in what it leaves open.
+
+    Raises:
+        InvalidRequestError: An unknown task, optimizer or hyperparameter, a hyperparameter out of
+            range, the same optimizer and settings twice, or too many trials.
+    """
+    try:
+        task = tasks.get(request.task)
+    except UnknownTaskError as error:
+        raise InvalidRequestError(str(error), field="task") from error
+    variants = tuple(_variant(request, position) for position in range(len(request.optimizers)))
+    _check_distinct(variants)
+    budget = request.budget
+    spec = StudySpec(
+        name=request.name or _default_name(task.title, variants),
+        task=task.name,
+        task_version=task.version,
+        variants=variants,
+        learning_rates=request.learning_rates,
+        weight_decays=request.weight_decays,
+        seeds=request.seeds,
+        budget=Budget(
+            epochs=task.epochs if budget.epochs is None else budget.epochs,
+            batch_size=task.batch_size if budget.batch_size is None else budget.batch_size,
+            schedule=budget.schedule,
+            precision=budget.precision,
+        ),
+    )
+    if spec.trial_count > max_trials:
+        raise InvalidRequestError(
+            f"{len(variants)} optimizers × {len(spec.learning_rates)} learning rates × "
+            f"{len(spec.weight_decays)} weight decays × {len(spec.seeds)} seeds are "
+            f"{spec.trial_count:,} trials; this installation takes {max_trials:,} a study "
+            "(LPWD_MAX_TRIALS)",
+            field="seeds",
+        )
+    return spec
+
+
+def _variant(request: StudyRequest, position: int) -> Variant:
+    choice = request.optimizers[position]
+    try:
+        entry = optimizers.get(choice.name)
+    except LpwdError as error:
+        raise InvalidRequestError(str(error), field=f"optimizers.{position}.name") from error
+    try:
+        complete = entry.resolve(choice.hyperparameters)
+    except LpwdError as error:
+        raise InvalidRequestError(
+            str(error), field=f"optimizers.{position}.hyperparameters"
+        ) from error
+    plain = json.loads(json.dumps(complete))
+    return Variant(choice.label, entry.name, entry.version, plain)
+
+
+def _check_distinct(variants: tuple[Variant, ...]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for position, variant in enumerate(variants):
+        if variant.settings in seen:
+            raise InvalidRequestError(
+                f"{variant.label!r} and {seen[variant.settings]!r} are the same optimizer with the "
+                "same hyperparameters; drop one, or change a hyperparameter",
+                field=f"optimizers.{position}",
+            )
+        seen[variant.settings] = variant.label
+
+
+def _default_name(title: str, variants: tuple[Variant, ...]) -> str:
+    labels = ", ".join(variant.label for variant in variants)
+    return f"{title}: {labels}"[:200]

@@ -1,0 +1,276 @@
+"""Studies in the database: creating, changing and removing them."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from service.db import utcnow
+from service.db.tables import IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.upsert import insert_new
+from service.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
+from service.events.repository import HEADER, announce
+from service.studies.model import StudyState
+from service.studies.planning import StudySpec
+from service.trials.model import KNOWN, TrialState
+from workers.contracts import TrialSpec
+
+SEEN_AT_ONCE = 500
+"""Keys in one query: SQLite allows some thousand bound values."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study would cost."""
+
+    spec: StudySpec
+    trials: int
+    known: int
+    estimated_worker_seconds: float | None
+
+    @property
+    def missing(self) -> int:
+        """Trials to train."""
+        return self.trials - self.known
+
+
+def plan(session: Session, spec: StudySpec) -> Plan:
+    """Count a study's trials and those already known, and estimate the time of the rest."""
+    known = _known(session, [trial.key for trial in spec.trials()])
+    missing = spec.trial_count - known
+    per_epoch = _seconds_per_epoch(session, spec)
+    if missing == 0:
+        seconds: float | None = 0.0
+    elif per_epoch is None:
+        seconds = None
+    else:
+        seconds = per_epoch * missing * spec.budget.epochs
+    return Plan(spec, spec.trial_count, known, seconds)
+
+
+def create(session: Session, spec: StudySpec) -> str:
+    """Write a study and those of its trials that are new; return its id.
+
+    A study of which every trial is known is done at once.
+    """
+    now = utcnow()
+    study_id = secrets.token_hex(6)
+    trials = spec.trials()
+    keys = [trial.key for trial in trials]
+    insert_new(
+        session, TrialRow, (_trial_row(t, k, now) for t, k in zip(trials, keys, strict=True))
+    )
+    _retry_failed(session, keys)
+    known = _known(session, keys)
+    done = known == len(keys)
+    session.add(
+        StudyRow(
+            id=study_id,
+            name=spec.name,
+            task=spec.task,
+            spec=spec.to_json(),
+            state=StudyState.DONE if done else StudyState.QUEUED,
+            reused=known,
+            created_at=now,
+            started_at=now if done else None,
+            finished_at=now if done else None,
+        )
+    )
+    session.flush()
+    insert_new(
+        session,
+        StudyTrialRow,
+        (
+            {"study_id": study_id, "trial_key": key, "position": position}
+            for position, key in enumerate(keys)
+        ),
+    )
+    return study_id
+
+
+def create_once(session: Session, spec: StudySpec, idempotency_key: str | None) -> tuple[str, bool]:
+    """Create a study, or find the one that the same request with this key created before.
+
+    Returns:
+        The study's id, and whether it is new.
+
+    Raises:
+        IdempotencyKeyReusedError: The key came with another request.
+    """
+    if idempotency_key is None:
+        return create(session, spec), True
+    digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True).encode()).hexdigest()
+    if session.get_bind().dialect.name == "postgresql":
+        # Two clients at once with one key: the second waits for the first to commit.
+        lock = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:8], signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(lock)))
+    earlier = session.get(IdempotencyRow, idempotency_key)
+    if earlier is None:
+        study_id = create(session, spec)
+        session.add(
+            IdempotencyRow(
+                key=idempotency_key, request_hash=digest, study_id=study_id, created_at=utcnow()
+            )
+        )
+        return study_id, True
+    if earlier.request_hash != digest:
+        raise IdempotencyKeyReusedError(
+            f"Idempotency-Key {idempotency_key!r} was sent before with another study "
+            f"({earlier.study_id}); use a new key for a new study",
+        )
+    return earlier.study_id, False
+
+
+def load_spec(session: Session, study_id: str) -> StudySpec:
+    """Return what a study asks for, or raise `NotFoundError`."""
+    return StudySpec.from_json(row(session, study_id).spec)
+
+
+def row(session: Session, study_id: str) -> StudyRow:
+    """Return a study's row, or raise `NotFoundError`."""
+    found = session.get(StudyRow, study_id)
+    if found is None:
+        raise NotFoundError(f"there is no study {study_id!r}; GET /api/v1/studies lists them")
+    return found
+
+
+def cancel(session: Session, study_id: str) -> None:
+    """Cancel a queued or running study; what is finished stays. Cancelling twice is no error.
+
+    A running study's lease is taken from its runner, which stops at its next word.
+
+    Raises:
+        NotFoundError: There is no such study.
+        ConflictError: It has ended otherwise.
+    """
+    changed = session.execute(
+        update(StudyRow)
+        .where(
+            StudyRow.id == study_id,
+            StudyRow.state.in_([StudyState.QUEUED, StudyState.RUNNING]),
+        )
+        .values(
+            state=StudyState.CANCELLED,
+            finished_at=utcnow(),
+            lease_token=None,
+            lease_expires_at=None,
+        )
+        .returning(StudyRow.id)
+    ).all()
+    if changed:
+        release_trials(session, study_id)
+        announce(session, study_id, HEADER)
+        return
+    state = row(session, study_id).state
+    if state is not StudyState.CANCELLED:
+        raise ConflictError(f"study {study_id} is {state}: only queued or running can be cancelled")
+
+
+def remove(session: Session, study_id: str) -> None:
+    """Delete a study that has ended, and trials without a result that no other study wants.
+
+    Results stay: another study may ask for the same trials.
+
+    Raises:
+        NotFoundError: There is no such study.
+        ConflictError: It is queued or running.
+    """
+    state = row(session, study_id).state
+    if not state.final:
+        raise ConflictError(f"study {study_id} is {state}: cancel it before you delete it")
+    keys = list(
+        session.scalars(
+            select(StudyTrialRow.trial_key)
+            .join(TrialRow, TrialRow.key == StudyTrialRow.trial_key)
+            .where(
+                StudyTrialRow.study_id == study_id,
+                TrialRow.state.in_([TrialState.PENDING, TrialState.FAILED]),
+            )
+        )
+    )
+    session.execute(delete(StudyRow).where(StudyRow.id == study_id))
+    wanted = exists().where(StudyTrialRow.trial_key == TrialRow.key)
+    for chunk in _chunks(keys):
+        session.execute(delete(TrialRow).where(TrialRow.key.in_(chunk), ~wanted))
+
+
+def release_trials(session: Session, study_id: str) -> None:
+    """Give back a study's running trials whose lease is no longer alive."""
+    live = select(StudyRow.lease_token).where(
+        StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > utcnow()
+    )
+    mine = select(StudyTrialRow.trial_key).where(StudyTrialRow.study_id == study_id)
+    session.execute(
+        update(TrialRow)
+        .where(
+            TrialRow.state == TrialState.RUNNING,
+            TrialRow.key.in_(mine),
+            TrialRow.claimed_by.not_in(live),
+        )
+        .values(state=TrialState.PENDING, claimed_by=None, epochs_done=0)
+    )
+
+
+def _retry_failed(session: Session, keys: Sequence[str]) -> None:
+    """Let failed trials be tried again: whoever asks for them anew wants that."""
+    for chunk in _chunks(keys):
+        session.execute(
+            update(TrialRow)
+            .where(TrialRow.key.in_(chunk), TrialRow.state == TrialState.FAILED)
+            .values(state=TrialState.PENDING, reason=None, attempts=0, epochs_done=0)
+        )
+
+
+def _known(session: Session, keys: Sequence[str]) -> int:
+    return sum(
+        session.scalar(
+            select(func.count())
+            .select_from(TrialRow)
+            .where(TrialRow.key.in_(chunk), TrialRow.state.in_(KNOWN))
+        )
+        or 0
+        for chunk in _chunks(keys)
+    )
+
+
+def _seconds_per_epoch(session: Session, spec: StudySpec) -> float | None:
+    recent = (
+        select((TrialRow.seconds / TrialRow.epochs).label("each"))
+        .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None))
+        .order_by(TrialRow.finished_at.desc())
+        .limit(1000)
+        .subquery()
+    )
+    return session.scalar(select(func.avg(recent.c.each)))
+
+
+def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [keys[i : i + SEEN_AT_ONCE] for i in range(0, len(keys), SEEN_AT_ONCE)]
+
+
+def _trial_row(trial: TrialSpec, key: str, now: Any) -> Mapping[str, Any]:
+    return {
+        "key": key,
+        "task": trial.task,
+        "task_version": trial.task_version,
+        "optimizer": trial.optimizer,
+        "optimizer_version": trial.optimizer_version,
+        "hyperparameters": dict(trial.hyperparameters),
+        "learning_rate": trial.learning_rate,
+        "weight_decay": trial.weight_decay,
+        "seed": trial.seed,
+        "epochs": trial.budget.epochs,
+        "batch_size": trial.budget.batch_size,
+        "schedule": trial.budget.schedule,
+        "precision": trial.budget.precision,
+        "engine_version": trial.engine_version,
+        "state": TrialState.PENDING,
+        "attempts": 0,
+        "epochs_done": 0,
+        "created_at": now,
+    }

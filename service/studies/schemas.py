@@ -1,0 +1,193 @@
+"""What a client sends and gets: studies in JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
+
+from service.studies.model import StudyState
+from workers.contracts import LearningRateSchedule, Precision
+
+MAX_RATES = 200
+MAX_SEEDS = 1000
+
+
+class Request(BaseModel):
+    """A body from a client: what it does not know, it refuses."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+
+class Answer(BaseModel):
+    """A body to a client."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, from_attributes=True, frozen=True, ser_json_inf_nan="null"
+    )
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value!r} stands there twice; name every value once")
+        seen.add(value)
+    return values
+
+
+def _count_to_seeds(value: Any) -> Any:
+    """Turn a number of seeds, n, into the seeds 0 … n-1."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MAX_SEEDS:
+            raise ValueError(f"{value} seeds; choose from 1 to {MAX_SEEDS}, or list them")
+        return list(range(value))
+    return value
+
+
+LearningRate = Annotated[StrictFloat, Field(gt=0, le=1000, allow_inf_nan=False)]
+WeightDecay = Annotated[StrictFloat, Field(ge=0, le=1000, allow_inf_nan=False)]
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+Name = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
+]
+Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
+
+
+class OptimizerChoice(Request):
+    """An optimizer of the catalogue, with hyperparameters of its own."""
+
+    name: str
+    """As `GET /api/v1/optimizers` lists it."""
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    """Those that differ from the defaults; learning rate and weight decay come from the grid."""
+    label: Label = ""
+    """Name in this study, for when one optimizer is there with several settings; its name by
+    default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_defaults_to_name(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and "label" not in value and "name" in value:
+            return {**value, "label": value["name"]}
+        return value
+
+
+class BudgetChoice(Request):
+    """How long every trial trains. What is left out, the task decides."""
+
+    epochs: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
+    batch_size: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
+    schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT
+    """How the learning rate moves: constant, cosine (to 0) or linear (to 0)."""
+    precision: Precision = Precision.FLOAT32
+
+
+class StudyRequest(Request):
+    """A study: every optimizer at every learning rate × weight decay, with every seed."""
+
+    name: Name | None = None
+    """For people; made from task and optimizers when left out."""
+    task: str
+    """As `GET /api/v1/tasks` lists it."""
+    optimizers: Annotated[tuple[OptimizerChoice, ...], Field(min_length=1, max_length=MAX_RATES)]
+    """Names, or objects with `name`, `hyperparameters` and `label`."""
+    learning_rates: Annotated[
+        tuple[LearningRate, ...],
+        Field(min_length=1, max_length=MAX_RATES),
+        AfterValidator(_distinct),
+        AfterValidator(sorted),
+        AfterValidator(tuple),
+    ]
+    weight_decays: Annotated[
+        tuple[WeightDecay, ...],
+        Field(min_length=1, max_length=MAX_RATES),
+        AfterValidator(_distinct),
+        AfterValidator(sorted),
+        AfterValidator(tuple),
+    ]
+    """0 is a weight decay like any other, and has a column of its own on the map."""
+    seeds: Annotated[
+        tuple[Seed, ...],
+        BeforeValidator(_count_to_seeds),
+        Field(min_length=1, max_length=MAX_SEEDS),
+        AfterValidator(_distinct),
+        AfterValidator(sorted),
+        AfterValidator(tuple),
+    ] = (0, 1, 2)
+    """A number of seeds, or the seeds themselves."""
+    budget: BudgetChoice = BudgetChoice()
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Self:
+        _distinct(tuple(choice.label for choice in self.optimizers))
+        return self
+
+
+class StudyAnswer(Answer):
+    """A study and how far it has come."""
+
+    id: str
+    name: str
+    task: str
+    optimizers: tuple[str, ...]
+    """Labels."""
+    learning_rates: tuple[float, ...]
+    weight_decays: tuple[float, ...]
+    seeds: tuple[int, ...]
+    epochs: int
+    state: StudyState
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    trials: int
+    finished: int
+    """Trials done or diverged."""
+    diverged: int
+    failed: int
+    running: int
+    reused: int
+    """Trials whose result was known when the study was sent."""
+    progress: float
+    """Share of all epochs trained, in [0, 1]."""
+    eta_seconds: float | None
+    device: str | None
+
+
+class StudyPlan(Answer):
+    """What a study would cost."""
+
+    trials: int
+    known: int
+    """Of these, how many have a result already."""
+    missing: int
+    estimated_worker_seconds: float | None
+    """Time one worker needs for what is missing, from this task's trials so far; null while there
+    are none to go by."""
+    spec: dict[str, Any]
+    """The study with every default written out."""
+
+
+class StudyCreated(StudyPlan):
+    """What a study costs, and the study."""
+
+    study: StudyAnswer
+
+
+class StudyPageAnswer(Answer):
+    """Some studies, newest first."""
+
+    items: tuple[StudyAnswer, ...]
+    next_cursor: str | None
+    """Hand it back as `cursor` for the next page; null on the last."""

@@ -1,0 +1,1 @@
+"""Trials: single training runs, shared between studies."""
