@@ -45,14 +45,6 @@ class ConflictError(ServiceError):
     title = "Not possible in the present state"
 
 
-class TooLargeError(ServiceError):
-    """The request asks for more than this installation allows."""
-
-    status = HTTPStatus.CONTENT_TOO_LARGE
-    kind = "too-large"
-    title = "Too large"
-
-
 class IdempotencyKeyReusedError(ServiceError):
     """An `Idempotency-Key` was used before, for another request."""
 

@@ -29,7 +29,7 @@ class BodyLimit:
             if len(body) > self._most:
                 answer = problem(
                     Request(scope),
-                    HTTPStatus.CONTENT_TOO_LARGE,
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                     "too-large",
                     "Too large",
                     f"the body is larger than the {self._most:,} bytes this installation takes "

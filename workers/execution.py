@@ -125,8 +125,7 @@ def connect(address: str, *, cpus: int | None = None) -> None:
         num_cpus=cpus if local else None,
         include_dashboard=False if local else None,
         log_to_driver=False,
-        logging_level="error",
-        configure_logging=True,
+        logging_level=logging.ERROR,
     )
 
 
@@ -143,7 +142,7 @@ class RayPool:
             RuntimeError: GPUs are asked for and the cluster has none.
             WorkersLostError: No worker starts.
         """
-        resources = ray.cluster_resources()
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpus = int(resources.get("GPU", 0))
         if choice is DeviceChoice.GPU and not gpus:
             raise RuntimeError(
@@ -240,7 +239,7 @@ class RayPool:
 
     def _start(self, count: int) -> list[_Worker]:
         resources = {"num_cpus": 0, "num_gpus": 1} if self._gpu else {"num_cpus": 1}
-        trainer = ray.remote(_Trainer)
+        trainer: Any = ray.remote(_Trainer)
         actors = [trainer.options(**resources).remote(self._gpu) for _ in range(count)]
         try:
             devices: Sequence[Device] = ray.get(

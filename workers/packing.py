@@ -32,9 +32,7 @@ def plan_packs(trials: Iterable[TrialSpec], *, size: int = PACK_SIZE) -> list[Pa
         alike = tuple(group)
         count = ceil(len(alike) / size)
         bounds = [round(i * len(alike) / count) for i in range(count + 1)]
-        packs.extend(
-            Pack(alike[start:stop]) for start, stop in pairwise(bounds)
-        )
+        packs.extend(Pack(alike[start:stop]) for start, stop in pairwise(bounds))
     return packs
 
 

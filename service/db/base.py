@@ -15,7 +15,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Refuse naive datetimes; store UTC."""
         if value is None:
             return None
@@ -23,7 +23,7 @@ class UTCDateTime(TypeDecorator[datetime]):
             raise ValueError(f"{value!r} has no time zone")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:
         """Return an aware datetime."""
         if value is None:
             return None

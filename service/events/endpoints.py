@@ -38,8 +38,8 @@ async def events(
     `changed` carries `{"parts": […]}`: `header`, `robustness`, `curves`, `panel:<optimizer>`.
     A stream without `Last-Event-ID` begins with all parts. `ended` is the last event.
     """
-    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
-    if last is None or last >= 2**63:
+    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
+    if not 0 <= last < 2**63:
         last, parts = await run_in_threadpool(_everything, database, study_id)
         yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
     while True:

@@ -25,8 +25,8 @@ from workers import tasks
 from workers.contracts import CURVES
 
 POINTS = 0.10
-"""Height of the colour domain, as a share of the metric's span from chance to perfect where it is a
-share itself."""
+"""Height of the colour domain: ten points of a metric in per cent, else a tenth of the way from the
+best down to chance."""
 
 
 @dataclass(frozen=True)
@@ -222,10 +222,8 @@ def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] 
     if not means:
         return None
     best = max(means) if metric.maximize else min(means)
-    if metric.percent:
-        height = POINTS
-    else:
-        height = POINTS * abs(metric.chance - best) or 1.0
+    span = 1.0 if metric.percent else abs(metric.chance - best)
+    height = POINTS * span or 1.0
     return (best - height, best) if metric.maximize else (best, best + height)
 
 

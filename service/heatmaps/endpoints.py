@@ -39,7 +39,7 @@ ToleranceOf = Annotated[
         gt=0,
         le=1e6,
         allow_inf_nan=False,
-        description="ε of the tolerance set, in the metric's own unit: 0.01 is one point of accuracy.",
+        description="ε of the tolerance set, in the metric's own unit: 0.01 is a point.",
     ),
 ]
 ThemeOf = Annotated[Theme, Query(description="Colours of background and text.")]

@@ -11,6 +11,7 @@ from service.errors import LeaseLostError
 from service.queue import claim
 from service.runner.study_run import StudyRun
 from service.settings import Settings
+from service.signals import stop_on_signals
 from workers.execution import DeviceChoice, RayPool, connect
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     try:
         pool = RayPool(DeviceChoice(settings.worker_device))
         try:
+            stop_on_signals(stop)  # only now: Ray puts handlers of its own in place
             _serve(database, pool, settings, stop)
         finally:
             pool.close()

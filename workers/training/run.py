@@ -118,7 +118,7 @@ class StackedRun:
         """
         order = batch_order(self._seeds, self.epoch, len(self._train)).to(self._device)
         rows = torch.arange(len(self._seeds), device=self._device).unsqueeze(1)
-        for chosen in order.split(self.pack.budget.batch_size, dim=1):
+        for chosen in torch.split(order, self.pack.budget.batch_size, dim=1):
             yield (
                 self._for_trials(self._train.inputs[rows, chosen]),
                 self._for_trials(self._train.targets[rows, chosen]),

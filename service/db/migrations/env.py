@@ -13,16 +13,13 @@ LOCK = 0x6C707764
 def run() -> None:
     """Migrate in one transaction, alone."""
     database: Database = context.config.attributes["database"]
-    with database.engine.connect().execution_options(**{WRITING: True}) as connection:
-        with connection.begin():
-            if not database.sqlite:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-            context.configure(
-                connection=connection,
-                target_metadata=Base.metadata,
-            )
-            with context.begin_transaction():
-                context.run_migrations()
+    writer = database.engine.execution_options(**{WRITING: True})
+    with writer.begin() as connection:
+        if not database.sqlite:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        context.configure(connection=connection, target_metadata=Base.metadata)
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 run()

@@ -1,0 +1,5 @@
+"""`python -m service` is `lpwd`."""
+
+from service.cli import main
+
+main()

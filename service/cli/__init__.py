@@ -1,0 +1,36 @@
+"""The `lpwd` command."""
+
+import sys
+
+import typer
+
+from service.cli import db, processes, studies
+from service.client import ClientError
+from service.errors import ServiceError
+from service.study_file import StudyFileError
+
+app = typer.Typer(
+    name="lpwd",
+    help="Hyperparameter robustness of optimizers: LPWD against its baselines.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(processes.serve)
+app.command()(studies.demo)
+app.command()(studies.submit)
+app.command()(studies.watch)
+app.command()(studies.cancel)
+app.command()(processes.api)
+app.command()(processes.runner)
+app.command()(processes.scheduler)
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; errors that people can act on are one line, not a traceback."""
+    try:
+        app()
+    except (ClientError, StudyFileError, ServiceError, processes.CannotStartError) as error:
+        print(f"lpwd: {error}", file=sys.stderr)  # noqa: T201 - the last words of a command
+        sys.exit(1)

@@ -1,0 +1,177 @@
+"""`lpwd serve` and the processes it consists of."""
+
+import ipaddress
+import logging
+import socket
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from service.app import create_app
+from service.db import Database, schema
+from service.logs import configure
+from service.settings import Settings, settings
+from service.signals import stop_on_signals, stop_with_parent
+from service.supervisor import GaveUpError, Supervisor
+
+logger = logging.getLogger(__name__)
+
+CLOSING = 3
+"""Seconds that open event streams get when the API ends."""
+
+
+class CannotStartError(Exception):
+    """Something that a process needs is missing."""
+
+
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on. [LPWD_HOST]")]
+PortOption = Annotated[int | None, typer.Option(help="Port to listen on. [LPWD_PORT]")]
+DataOption = Annotated[
+    Path | None, typer.Option(help="Folder of the SQLite database. [LPWD_DATA_DIR]")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")]
+
+
+def serve(
+    host: HostOption = None,
+    port: PortOption = None,
+    data_dir: DataOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run everything on this machine: API and dashboard, runner, scheduler and a local Ray.
+
+    Unfinished studies go on where they were. Ctrl-C ends all of it.
+    """
+    configure(verbose=verbose)
+    chosen = {"host": host, "port": port, "data_dir": data_dir}
+    here = settings().model_copy(update={k: v for k, v in chosen.items() if v is not None})
+    stop = threading.Event()
+    stop_on_signals(stop)
+    supervisor = everything(here)
+    try:
+        supervisor.start()
+        logger.info("dashboard at http://%s:%d, Ctrl-C ends it", here.host, here.port)
+        supervisor.run(stop)
+    except GaveUpError as error:
+        raise CannotStartError(str(error)) from error
+    finally:
+        logger.info("ending")
+        supervisor.stop()
+
+
+def everything(here: Settings) -> Supervisor:
+    """Make the tables and prepare all processes on them.
+
+    Raises:
+        CannotStartError: The address is taken or not allowed, or the database does not answer.
+    """
+    check_address(here)
+    open_database(here, migrate=True).close()
+    env = {
+        "LPWD_DATABASE_URL": here.url,
+        "LPWD_HOST": here.host,
+        "LPWD_PORT": str(here.port),
+    }
+    return Supervisor({name: (name,) for name in ("api", "runner", "scheduler")}, env)
+
+
+def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption = False) -> None:
+    """Run the REST API and the dashboard alone."""
+    configure(verbose=verbose)
+    stop_with_parent()
+    chosen = {"host": host, "port": port}
+    here = settings().model_copy(update={k: v for k, v in chosen.items() if v is not None})
+    check_address(here)
+    open_database(here).close()
+    uvicorn.run(
+        create_app(here),
+        host=here.host,
+        port=here.port,
+        log_config=None,
+        timeout_graceful_shutdown=CLOSING,
+        server_header=False,
+    )
+
+
+def runner(verbose: VerboseOption = False) -> None:
+    """Run a runner: it takes studies from the queue and has Ray workers train them."""
+    # Here and not above: the API process must not load Ray.
+    from service.runner import process
+    from workers.execution import WorkersLostError
+
+    configure(verbose=verbose)
+    here = settings()
+    open_database(here).close()
+    stop = threading.Event()
+    stop_with_parent()
+    try:
+        process.run(here, stop)
+    except (ConnectionError, WorkersLostError, RuntimeError) as error:
+        raise CannotStartError(f"the runner cannot go on: {error}") from error
+
+
+def scheduler(verbose: VerboseOption = False) -> None:
+    """Run the scheduler: it fires schedules when their time has come."""
+    from service import scheduler as process
+
+    configure(verbose=verbose)
+    here = settings()
+    open_database(here).close()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    stop_with_parent()
+    process.run(here, stop)
+
+
+def open_database(here: Settings, *, migrate: bool = False) -> Database:
+    """Open the database with current tables.
+
+    Raises:
+        CannotStartError: It does not answer, or its tables are missing or outdated.
+    """
+    try:
+        database = Database(here.url)
+        if migrate:
+            schema.upgrade(database)
+        missing = schema.pending(database)
+    except ArgumentError as error:
+        raise CannotStartError(f"LPWD_DATABASE_URL is not a database URL: {error}") from error
+    except (OperationalError, OSError) as error:
+        raise CannotStartError(f"the database cannot be opened: {error}") from error
+    if missing:
+        raise CannotStartError("the database's tables are not current: run `lpwd db upgrade`")
+    return database
+
+
+def check_address(here: Settings) -> None:
+    """Refuse an address that is taken, or that others reach, unless that is wanted.
+
+    Raises:
+        CannotStartError: It is.
+    """
+    if not here.allow_remote and not _is_loopback(here.host):
+        raise CannotStartError(
+            f"{here.host} can be reached from elsewhere and there is no access control yet: "
+            "listen on 127.0.0.1, or set LPWD_ALLOW_REMOTE=true behind a proxy that has it"
+        )
+    family = socket.AF_INET6 if ":" in here.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((here.host, here.port))
+        except OSError as error:
+            raise CannotStartError(
+                f"cannot listen on {here.host} port {here.port} ({error.strerror}); "
+                "choose another with --port"
+            ) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,43 @@
+"""Studies in YAML files."""
+
+import re
+from typing import Any
+
+import yaml
+
+
+class StudyFileError(Exception):
+    """A file does not hold a study."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, but `1e-3` is a number, as everyone who writes one means."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def parse(text: str, *, origin: str) -> dict[str, Any]:
+    """Read a study's request from YAML (or JSON, which is YAML too).
+
+    Args:
+        text: What the file holds.
+        origin: The file's name, for errors.
+
+    Raises:
+        StudyFileError: Not YAML, or not a mapping.
+    """
+    try:
+        found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise StudyFileError(f"{origin} is not YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise StudyFileError(
+            f"{origin} does not hold a study: a mapping with task, optimizers, learning_rates and "
+            "weight_decays is wanted"
+        )
+    return found
