@@ -31,6 +31,8 @@ class OptimizerEntry:
         weight_decay_range: lowest and highest λ that a search tries, on a log scale.
         factory: "module:function" that builds it.
         fixed: arguments that the factory gets besides the hyperparameters and no study can change.
+        stacks: whether the factory itself takes rates of shape (K,) and returns an optimizer with
+            `decay()`. By default not: it is then called with float rates, once a stacked model.
         distribution: the installed package that registered it.
     """
 
@@ -49,6 +51,7 @@ class OptimizerEntry:
     learning_rate_range: tuple[float, float] = (1e-5, 1.0)
     weight_decay_range: tuple[float, float] = (1e-5, 1.0)
     fixed: Mapping[str, object] = field(default_factory=dict, hash=False)
+    stacks: bool = False
     distribution: str = "lpwd"
 
     def json_schema(self) -> dict[str, object]:

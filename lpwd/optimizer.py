@@ -14,7 +14,7 @@ from lpwd.errors import (
     UnsupportedGradient,
 )
 from lpwd.family import FamilyOptimizer
-from lpwd.layers.schedules import SCHEDULES, LayerSchedule
+from lpwd.layers.schedules import LayerSchedule, Matched, Mean, layer_factors, named_schedule
 from lpwd.rules import RULES, DecayRule, Moment
 from lpwd.slices import Group, Slice, decays, split
 from lpwd.updates import BaseUpdate
@@ -38,10 +38,12 @@ class DecayedOptimizer(FamilyOptimizer):
         defaults: dict[str, Any],
         *,
         rule: DecayRule | str,
-        layer_schedule: LayerSchedule | str | None,
+        layer_schedule: LayerSchedule | Matched | str | None,
+        normalise: Mean | None = None,
     ) -> None:
         self.rule = _rule(rule)
-        self.layer_schedule = _schedule(layer_schedule)
+        self.layer_schedule = None if layer_schedule is None else named_schedule(layer_schedule)
+        self.normalise = normalise
         if not self.rule.couples and not defaults["coupled"]:
             raise InvalidHyperparameter(
                 f"coupled=False means nothing to {type(self.rule).__name__}, "
@@ -66,6 +68,7 @@ class DecayedOptimizer(FamilyOptimizer):
                 _check_rate(name, group[name], group["params"])
             self.update.check(group)
             group["factors"] = self._factors(group)
+            self.rule.prepare(group, self.update)
         except Exception:
             self.param_groups.pop()
             raise
@@ -123,7 +126,7 @@ class DecayedOptimizer(FamilyOptimizer):
             for part in self._split(group, _has_gradient, with_gradients=True)
         ]
         self._advance(slices)
-        self.rule.survey(slices)
+        self.rule.survey(slices, self.update)
         for part in slices:
             self._descend(part)
         for group in self.param_groups:
@@ -150,9 +153,7 @@ class DecayedOptimizer(FamilyOptimizer):
     def _split(
         self, group: Group, chosen: Callable[[Tensor], bool], *, with_gradients: bool
     ) -> list[Slice]:
-        return split(
-            group, group["factors"], self.state.__getitem__, chosen, with_gradients=with_gradients
-        )
+        return split(group, self.state.__getitem__, chosen, with_gradients=with_gradients)
 
     def _require_decay(self) -> None:
         if any(not group.get("decayed", True) for group in self.param_groups):
@@ -187,7 +188,14 @@ class DecayedOptimizer(FamilyOptimizer):
             raise MissingLayers(
                 f"a group has {count} parameters but {len(group['layers'])} layers; give one each"
             )
-        return [self.layer_schedule(i, group["layer_count"]) for i in group["layers"]]
+        factors = layer_factors(
+            self.layer_schedule, group["layer_count"], group.get("layer_sizes"), self.normalise
+        )
+        if not all(1 <= layer <= len(factors) for layer in group["layers"]):
+            raise MissingLayers(
+                f"layers must be 1 … {len(factors)} (layer_count), not {group['layers']!r}"
+            )
+        return [factors[layer - 1] for layer in group["layers"]]
 
     def __getstate__(self) -> dict[str, Any]:
         # torch.optim.Optimizer names what it copies and pickles, and knows nothing of ours.
@@ -195,6 +203,7 @@ class DecayedOptimizer(FamilyOptimizer):
             **super().__getstate__(),
             "rule": self.rule,
             "layer_schedule": self.layer_schedule,
+            "normalise": self.normalise,
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -218,17 +227,6 @@ def _rule(rule: DecayRule | str) -> DecayRule:
     if rule not in RULES:
         raise InvalidHyperparameter(f"rule must be one of {', '.join(RULES)}, not {rule!r}")
     return RULES[rule]()
-
-
-def _schedule(schedule: LayerSchedule | str | None) -> LayerSchedule | None:
-    if isinstance(schedule, str):
-        if schedule not in SCHEDULES:
-            raise InvalidHyperparameter(
-                f"layer_schedule must be one of {', '.join(SCHEDULES)} or a function of (i, n), "
-                f"not {schedule!r}"
-            )
-        return SCHEDULES[schedule]
-    return schedule
 
 
 def _check_rate(name: str, rate: object, params: list[Tensor]) -> None:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from lpwd.layers.schedules import LayerSchedule
+from lpwd.layers.schedules import LayerSchedule, Matched, Mean
 from lpwd.optimizer import DecayedOptimizer, Params
 from lpwd.rules import DecayRule
 from lpwd.updates import AdamUpdate, BaseUpdate, SGDUpdate
@@ -25,7 +25,8 @@ class SGD(DecayedOptimizer):
         nesterov: bool = False,
         *,
         rule: DecayRule | str = "l2",
-        layer_schedule: LayerSchedule | str | None = None,
+        layer_schedule: LayerSchedule | Matched | str | None = None,
+        normalise: Mean | None = None,
         coupled: bool = True,
         maximize: bool = False,
         capturable: bool = False,
@@ -40,7 +41,9 @@ class SGD(DecayedOptimizer):
             "maximize": maximize,
             "capturable": capturable,
         }
-        super().__init__(params, defaults, rule=rule, layer_schedule=layer_schedule)
+        super().__init__(
+            params, defaults, rule=rule, layer_schedule=layer_schedule, normalise=normalise
+        )
 
 
 class Adam(DecayedOptimizer):
@@ -58,7 +61,8 @@ class Adam(DecayedOptimizer):
         amsgrad: bool = False,
         *,
         rule: DecayRule | str = "l2",
-        layer_schedule: LayerSchedule | str | None = None,
+        layer_schedule: LayerSchedule | Matched | str | None = None,
+        normalise: Mean | None = None,
         coupled: bool = True,
         maximize: bool = False,
         capturable: bool = False,
@@ -73,7 +77,9 @@ class Adam(DecayedOptimizer):
             "maximize": maximize,
             "capturable": capturable,
         }
-        super().__init__(params, defaults, rule=rule, layer_schedule=layer_schedule)
+        super().__init__(
+            params, defaults, rule=rule, layer_schedule=layer_schedule, normalise=normalise
+        )
 
 
 class LPWD(Adam):
@@ -98,7 +104,8 @@ class LPWD(Adam):
         weight_decay: float | Tensor = 1e-2,
         amsgrad: bool = False,
         *,
-        layer_schedule: LayerSchedule | str = "linear",
+        layer_schedule: LayerSchedule | Matched | str = "linear",
+        normalise: Mean | None = None,
         coupled: bool = True,
         maximize: bool = False,
         capturable: bool = False,
@@ -112,6 +119,7 @@ class LPWD(Adam):
             amsgrad,
             rule="pre",
             layer_schedule=layer_schedule,
+            normalise=normalise,
             coupled=coupled,
             maximize=maximize,
             capturable=capturable,
@@ -130,7 +138,8 @@ class SGDLPWD(SGD):
         weight_decay: float | Tensor = 1e-2,
         nesterov: bool = False,
         *,
-        layer_schedule: LayerSchedule | str = "linear",
+        layer_schedule: LayerSchedule | Matched | str = "linear",
+        normalise: Mean | None = None,
         coupled: bool = True,
         maximize: bool = False,
         capturable: bool = False,
@@ -144,6 +153,7 @@ class SGDLPWD(SGD):
             nesterov,
             rule="pre",
             layer_schedule=layer_schedule,
+            normalise=normalise,
             coupled=coupled,
             maximize=maximize,
             capturable=capturable,

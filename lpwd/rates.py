@@ -67,6 +67,20 @@ def complement(rate: Spread) -> Spread:
     return result
 
 
+def times(rate: Spread, number: float) -> Spread:
+    """Return rate × number, in the same form."""
+    if isinstance(rate, float | int):
+        return rate * number
+    return [one * number for one in rate]  # type: ignore[return-value]
+
+
+def quotient(rate: Spread) -> Spread:
+    """Return 1 / (1 + rate), in the same form."""
+    if isinstance(rate, float | int):
+        return 1 / (1 + rate)
+    return [1 / (1 + one) for one in rate]  # type: ignore[return-value]
+
+
 def scale_(tensors: list[Tensor], rate: Spread) -> None:
     """Multiply each tensor by its rate, in place."""
     if tensors:

@@ -1,7 +1,7 @@
 """The unit of work of one step: parameters that share a group, a device and a dtype."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,20 +19,22 @@ class Slice:
 
     Attributes:
         group: the parameter group, read for rates and hyperparameters at every step.
+        positions: where each parameter stands in the group, to find what the group says of it.
         params: the parameters (complex ones viewed as real), changed only in place.
         grads: their gradients, sign-flipped under `maximize`; empty before the forward pass.
         states: the optimizer's state of each parameter.
-        factors: multiplier of the decay rate of each parameter; None where all are 1.
         direction: what `advance` of the base update made of the gradients; its sign is the
             update's sign.
+        scale: multiplies the decay factor; a float, a tensor of one element or of shape (K,).
     """
 
     group: Group
+    positions: list[int]
     params: list[Tensor]
     grads: list[Tensor]
     states: list[State]
-    factors: list[float] | None
     direction: list[Tensor]
+    scale: float | Tensor = 1.0
 
     def learning_rate(self) -> Spread:
         """Return η, spread over the parameters."""
@@ -40,14 +42,41 @@ class Slice:
 
     def decay(self) -> Spread:
         """Return λ times the layer factors, spread over the parameters."""
-        return spread(self.group["weight_decay"], self.params, self.factors)
+        return spread(self.group["weight_decay"], self.params, self._factors())
 
     def decay_factor(self) -> Spread:
         """Return k, the decay of one step: ηλ times the layer factor, or without η if uncoupled."""
         rate = self.group["weight_decay"]
         if self.group["coupled"]:
             rate = self.group["lr"] * rate
-        return spread(rate, self.params, self.factors)
+        if isinstance(self.scale, Tensor) or self.scale != 1.0:
+            rate = rate * self.scale
+        return spread(rate, self.params, self._factors())
+
+    @property
+    def stacked(self) -> bool:
+        """Say whether the parameters hold several models along their leading axis."""
+        rates = (self.group["lr"], self.group["weight_decay"])
+        return any(isinstance(rate, Tensor) and rate.ndim == 1 for rate in rates)
+
+    def select(self, chosen: Sequence[int]) -> "Slice":
+        """Return the part with the chosen indices into this slice's lists."""
+
+        def of(values: list[Any]) -> list[Any]:
+            return [values[index] for index in chosen] if values else []
+
+        return replace(
+            self,
+            positions=of(self.positions),
+            params=of(self.params),
+            grads=of(self.grads),
+            states=of(self.states),
+            direction=of(self.direction),
+        )
+
+    def _factors(self) -> list[float] | None:
+        factors = self.group["factors"]
+        return None if factors is None else [factors[position] for position in self.positions]
 
 
 def decays(group: Group) -> bool:
@@ -61,7 +90,6 @@ def decays(group: Group) -> bool:
 
 def split(
     group: Group,
-    factors: list[float] | None,
     state_of: Callable[[Tensor], State],
     chosen: Callable[[Tensor], bool],
     *,
@@ -72,20 +100,18 @@ def split(
     A foreach function runs as few kernels only over tensors of one device and dtype.
     """
     found: dict[tuple[torch.device, torch.dtype], Slice] = {}
-    for index, param in enumerate(group["params"]):
+    for position, param in enumerate(group["params"]):
         if not chosen(param):
             continue
         key = (param.device, param.dtype)
         part = found.get(key)
         if part is None:
-            part = Slice(group, [], [], [], None if factors is None else [], [])
-            found[key] = part
+            part = found[key] = Slice(group, [], [], [], [], [])
+        part.positions.append(position)
         part.params.append(real(param))
         if with_gradients:
             part.grads.append(real(param.grad))
         part.states.append(state_of(param))
-        if factors is not None and part.factors is not None:
-            part.factors.append(factors[index])
     return list(found.values())
 
 

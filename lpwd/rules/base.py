@@ -7,7 +7,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from lpwd.rates import complement, scale_
-from lpwd.slices import Slice
+from lpwd.slices import Group, Slice
+from lpwd.updates.base import BaseUpdate
 
 
 class Moment(Enum):
@@ -35,7 +36,14 @@ class DecayRule:
     moment: ClassVar[Moment]
     couples: ClassVar[bool] = True
 
-    def survey(self, slices: Sequence[Slice]) -> None:
+    def prepare(self, group: Group, update: BaseUpdate) -> None:
+        """Check, and complete in place, a group as it joins the optimizer.
+
+        Raises:
+            LpwdError: the rule cannot work with this group or this base update.
+        """
+
+    def survey(self, slices: Sequence[Slice], update: BaseUpdate) -> None:
         """Look at all parameters at once, after the moments moved and before anything decays."""
 
     def penalise(self, part: Slice) -> list[Tensor]:

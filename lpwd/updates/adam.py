@@ -1,7 +1,7 @@
 """Adam, with AMSGrad, to the bit as `torch.optim.Adam` computes it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ class AdamUpdate(BaseUpdate):
     State, under PyTorch's names: `step`, `exp_avg`, `exp_avg_sq`, and `max_exp_avg_sq` with
     AMSGrad. `step` is a float32 tensor on the CPU, or beside its parameter if `capturable`.
     """
+
+    has_second_moments: ClassVar[bool] = True
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Refuse betas outside [0, 1) and a negative ε."""
@@ -46,7 +48,7 @@ class AdamUpdate(BaseUpdate):
     def descend(self, part: Slice) -> None:
         """θ ← θ − η m̂ / (√v̂ + ε)."""
         beta1, beta2 = part.group["betas"]
-        denominators = list(torch._foreach_sqrt(second_moments(part)))
+        denominators = list(torch._foreach_sqrt(_undivided(part)))
         steps = _steps(part)
         torch._foreach_div_(denominators, [(1 - beta2**step) ** 0.5 for step in steps])
         torch._foreach_add_(denominators, part.group["eps"])
@@ -58,8 +60,14 @@ class AdamUpdate(BaseUpdate):
             [1 - beta1**step for step in steps],
         )
 
+    def second_moments(self, part: Slice) -> list[Tensor]:
+        """Return v̂; under AMSGrad, of the running maximum."""
+        beta2 = part.group["betas"][1]
+        corrections = [1 - beta2**step for step in _steps(part)]
+        return list(torch._foreach_div(_undivided(part), corrections))
 
-def second_moments(part: Slice) -> list[Tensor]:
+
+def _undivided(part: Slice) -> list[Tensor]:
     """Return v of each parameter, or its running maximum under AMSGrad, without bias correction."""
     key = "max_exp_avg_sq" if part.group["amsgrad"] else "exp_avg_sq"
     return [state[key] for state in part.states]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -10,7 +10,13 @@ from lpwd.slices import Slice
 
 
 class BaseUpdate(ABC):
-    """The part of an optimizer that is not decay. Stateless: state lives in the optimizer."""
+    """The part of an optimizer that is not decay. Stateless: state lives in the optimizer.
+
+    Attributes:
+        has_second_moments: whether `second_moments` may be called.
+    """
+
+    has_second_moments: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, group: Mapping[str, Any]) -> None:
@@ -26,3 +32,7 @@ class BaseUpdate(ABC):
     @abstractmethod
     def descend(self, part: Slice) -> None:
         """θ ← θ − ηu along `part.direction`, in place."""
+
+    def second_moments(self, part: Slice) -> list[Tensor]:
+        """Return v̂ of each parameter, the bias-corrected running mean of squared gradients."""
+        raise NotImplementedError

@@ -49,7 +49,7 @@ def test_layers_are_numbered_by_first_use() -> None:
 def test_without_inputs_layers_are_numbered_as_registered_and_the_table_says_so() -> None:
     table = layer_table(Reversed())
     assert layers(table)["spare.weight"] < layers(table)["last.weight"]
-    assert str(table).startswith("4 layers, in order of registration")
+    assert str(table).startswith("4 layers; a layer is a module; ordered by registration")
 
 
 def test_weights_decay_and_biases_and_normalisation_do_not() -> None:
@@ -76,9 +76,9 @@ def test_a_tied_weight_has_one_row_at_its_first_use() -> None:
 def test_the_table_prints_what_it_knows() -> None:
     text = str(layer_table(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), torch.zeros(1, 3)))
     lines = [line.split() for line in text.splitlines()]
-    assert lines[0] == ["2", "layers,", "in", "order", "of", "use"]
-    assert ["0.weight", "1/2", "6", "yes"] in lines
-    assert ["1.bias", "2/2", "1", "no"] in lines
+    assert lines[0] == ["2", "layers;", "a", "layer", "is", "a", "module;", "ordered", "by", "use"]
+    assert ["0.weight", "1/2", "0.500", "6", "yes"] in lines
+    assert ["1.bias", "2/2", "-", "1", "no"] in lines
 
 
 def test_looking_leaves_the_model_and_the_random_state_as_they_were() -> None:
