@@ -61,15 +61,18 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < MINUTE:
         return f"{whole} s"
-    if whole < HOUR:
-        return f"{round(whole / MINUTE)} min"
+    minutes = round(whole / MINUTE)
+    if minutes < HOUR / MINUTE:
+        return f"{minutes} min"
     if whole < DAY:
-        hours, minutes = divmod(round(whole / MINUTE), 60)
+        hours, minutes = divmod(minutes, 60)
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{round(whole / DAY)} d"
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long ago, for instance ``3 min ago``; ``just now`` within ten seconds."""
+    """How long ago, for instance ``3 min ago``; the date itself after thirty days."""
     passed = (now - moment) / timedelta(seconds=1)
+    if passed > 30 * DAY:
+        return f"{moment:%Y-%m-%d}"
     return "just now" if passed < 10 else f"{duration(passed)} ago"

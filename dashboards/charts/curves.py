@@ -9,9 +9,11 @@ from dashboards.charts.labels import spread
 from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
 from service.heatmaps.model import LearningCurve, StudyResults
 
-PLOT_WIDTH, HEIGHT, LABEL_GAP, LEADER = 330, 230, 14, 16
-LABEL_ROOM = 150
+PLOT_WIDTH, LEFT, HEIGHT, LABEL_GAP, LEADER = 262, 52, 216, 14, 16
+LABEL_ROOM = 136
 """Pixels right of the plot for the names of the lines."""
+LABEL_LIMIT = 0.87 * (LABEL_ROOM - LEADER - 4)
+"""A page's own font may be wider than the one that lengths are measured in."""
 DASHES = ([1, 0], [5, 3], [2, 2])
 """A second and third round through the colours are dashed."""
 
@@ -39,7 +41,7 @@ def learning_curves(results: StudyResults, theme: Theme) -> Spec:
         "description": _sentence(curves, results),
         "background": theme.background,
         "autosize": {"type": "none"},
-        "padding": {"left": 58, "right": LABEL_ROOM, "top": 10, "bottom": 40},
+        "padding": {"left": LEFT, "right": LABEL_ROOM, "top": 10, "bottom": 40},
         "config": config(theme),
         "width": PLOT_WIDTH,
         "height": height,
@@ -185,7 +187,7 @@ def _labels(
         layers.append(
             {
                 **one,
-                "mark": {**name, "text": curve.title, "limit": LABEL_ROOM - LEADER - 8},
+                "mark": {**name, "text": curve.title, "limit": LABEL_LIMIT},
                 "encoding": {"x": {"value": PLOT_WIDTH + LEADER + 4}, "y": {"value": y}},
             }
         )

@@ -6,8 +6,9 @@ from dashboards import formatting
 from dashboards.charts import scale
 from dashboards.charts.grid import grid
 from dashboards.charts.heatmap import CROSS, panel
+from dashboards.charts.key import Glyph, key
 from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
-from service.heatmaps.model import CellState, Heatmap, StudyResults
+from service.heatmaps.model import Heatmap, StudyResults
 
 COLUMNS_MAX = 3
 RAMP_WIDTH, RAMP_STEPS, LEGEND_HEIGHT = 120, 60, 12
@@ -116,40 +117,29 @@ def _legend(results: StudyResults, theme: Theme) -> Spec:
         _text(best, start + RAMP_WIDTH + 6, "left", theme),
     ]
     x = start + RAMP_WIDTH + 76.0
-    for marks, words in _key(results, theme):
-        layers += [_glyph(mark, x) for mark in marks]
+    for glyph, words in key(results):
+        layers += [_glyph(mark, x) for mark in _marks(theme)[glyph]]
         layers.append(_text(words, x + 11, "left", theme))
         x += 30 + 5.6 * len(words)
     return {"width": round(x), "height": LEGEND_HEIGHT, "layer": layers}
 
 
-def _key(results: StudyResults, theme: Theme) -> list[tuple[list[Spec], str]]:
-    """The glyphs that occur in these results, in words."""
-    cells = [cell for heatmap in results.heatmaps for cell in heatmap.cells.values()]
-    states = {cell.state for cell in cells}
+def _marks(theme: Theme) -> dict[Glyph, list[Spec]]:
+    """How each glyph is drawn beside its words."""
     point: dict[str, Any] = {"type": "point", "opacity": 1, "strokeWidth": 1.25}
     disc = {**point, "shape": "circle", "filled": True, "size": 75, "fill": "#000000"}
     ring = {**point, "shape": "circle", "filled": False, "size": 70, "stroke": theme.muted}
     dot = {**point, "shape": "circle", "filled": True, "size": 8, "fill": theme.muted}
     square = {**point, "shape": "square", "filled": False, "size": 120, "stroke": theme.ink}
     cross = {**point, "shape": CROSS, "filled": False, "size": 50, "stroke": theme.muted}
-    hatched = {**cross, "shape": "M-1,0L0,-1M-1,1L1,-1M0,1L1,0", "size": 100}
-    tolerance = formatting.difference(results.tolerance, results.metric)
-    best = {**disc, "stroke": "#ffffff", "strokeWidth": 2}
-    diverged = any(cell.diverged for cell in cells)
-    key = [
-        ([best], "best", any(cell.best for cell in cells)),
-        (
-            [{**square, "strokeWidth": 2}],
-            f"within {tolerance}",
-            any(cell.within_tolerance for cell in cells),
-        ),
-        ([cross], "diverged", diverged),
-        ([hatched], "failed", CellState.FAILED in states),
-        ([dot, ring], "training", CellState.RUNNING in states),
-        ([dot], "not started", CellState.PENDING in states),
-    ]
-    return [(marks, words) for marks, words, occurs in key if occurs]
+    return {
+        Glyph.BEST: [{**disc, "stroke": "#ffffff", "strokeWidth": 2}],
+        Glyph.TOLERANCE: [{**square, "strokeWidth": 2}],
+        Glyph.DIVERGED: [cross],
+        Glyph.FAILED: [{**cross, "shape": "M-1,0L0,-1M-1,1L1,-1M0,1L1,0", "size": 100}],
+        Glyph.RUNNING: [dot, ring],
+        Glyph.PENDING: [dot],
+    }
 
 
 def _pixels(field: str) -> Spec:

@@ -15,7 +15,7 @@ from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
 from dashboards.formatting import rate
 from service.heatmaps.model import Cell, CellState, Heatmap, StudyResults
 
-PANEL_WIDTH, LEFT, TOP, BOTTOM = 344, 54, 4, 40
+PANEL_WIDTH, LEFT, TOP, BOTTOM = 346, 56, 4, 40
 LABEL_HEIGHT, CHARACTER = 13, 6.5
 
 CROSS = "M-1,-1L1,1M-1,1L1,-1"
@@ -64,7 +64,7 @@ def panel(
         "x": _axis(heatmap.learning_rates, layout.columns, layout.cell_width)
         | {"title": "learning rate" if x_title else None},
         "y": _axis(heatmap.weight_decays, layout.rows, layout.cell_height, LABEL_HEIGHT)
-        | {"title": "weight decay" if y_title else None, "minExtent": 34, "maxExtent": 34},
+        | {"title": "weight decay" if y_title else None, "minExtent": 37, "maxExtent": 37},
     }
     ends = {"x": _end(layout.columns), "y": _end(layout.rows)}
     for layer in layers:

@@ -23,27 +23,37 @@ def place(cell: Cell) -> str:
 
 def outcome(cell: Cell, metric: MetricView) -> str:
     """What came of a cell so far."""
-    if cell.mean is None:
-        return STARTED.get(cell.state, "no result")
+    if _scoreless(cell):
+        return _without_score(cell)
+    parts = [formatting.score(cell.mean, metric), _seeds(cell)]
+    if cell.low is not None:
+        interval = formatting.interval(cell.low, cell.high, metric)
+        parts.append(f"95{formatting.NBSP}% interval {interval}")
+    return ", ".join([*parts, *_remarks(cell)])
+
+
+def brief(cell: Cell, metric: MetricView) -> str:
+    """The same for a table, where mean and interval explain themselves and full seeds go
+    unsaid."""
+    if _scoreless(cell):
+        return _without_score(cell)
+    text = formatting.score(cell.mean, metric)
+    if cell.low is not None:
+        text += f" ({formatting.interval(cell.low, cell.high, metric)})"
+    remarks = _remarks(cell)
+    if len(cell.scores) < cell.seeds:
+        remarks = [f"{len(cell.scores)} of {formatting.count(cell.seeds, 'seed')}", *remarks]
+    return ", ".join([text, *remarks])
+
+
+def _scoreless(cell: Cell) -> bool:
+    return cell.mean is None or cell.state is CellState.DIVERGED
+
+
+def _without_score(cell: Cell) -> str:
     if cell.state is CellState.DIVERGED:
         return f"diverged in all of {formatting.count(len(cell.scores), 'seed')}"
-    parts = [formatting.score(cell.mean, metric), _seeds(cell)]
-    if cell.low is not None and cell.high is not None:
-        parts.append(f"95{formatting.NBSP}% interval {interval_words(cell, metric)}")
-    if cell.diverged:
-        parts.append(f"{cell.diverged} diverged")
-    if cell.failed:
-        parts.append(f"{cell.failed} failed")
-    if cell.state is CellState.RUNNING:
-        parts.append("training")
-    if cell.best:
-        parts.append("best")
-    return ", ".join(parts)
-
-
-def interval_words(cell: Cell, metric: MetricView) -> str:
-    """The interval of a cell's mean."""
-    return formatting.interval(cell.low, cell.high, metric)
+    return STARTED.get(cell.state, "no result")
 
 
 def _seeds(cell: Cell) -> str:
@@ -51,6 +61,17 @@ def _seeds(cell: Cell) -> str:
     if finished < cell.seeds:
         return f"mean of {finished} of {formatting.count(cell.seeds, 'seed')}"
     return "1 seed" if finished == 1 else f"mean of {finished} seeds"
+
+
+def _remarks(cell: Cell) -> list[str]:
+    """What is out of the ordinary."""
+    remarks = {
+        f"{cell.diverged} diverged": cell.diverged,
+        f"{cell.failed} failed": cell.failed,
+        "training": cell.state is CellState.RUNNING,
+        "best": cell.best,
+    }
+    return [words for words, applies in remarks.items() if applies]
 
 
 def summarise(heatmap: Heatmap, metric: MetricView) -> str:

@@ -1,0 +1,47 @@
+"""What the pages ask of the service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from service.heatmaps.model import MetricView, StudyResults
+from service.studies.model import StudyState, StudySummary
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """Some studies, newest first."""
+
+    items: tuple[StudySummary, ...]
+    next_cursor: str | None
+    """Where the next page begins; None on the last."""
+
+
+@dataclass(frozen=True)
+class BestScore:
+    """The best cell of one optimizer in one study."""
+
+    optimizer: str
+    title: str
+    score: float
+    metric: MetricView
+
+
+class Queries(Protocol):
+    """Reads only; every method may be called from many threads at once."""
+
+    def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
+        """Studies, newest first, of one state or of all."""
+        ...
+
+    def study(self, study_id: str) -> StudySummary:
+        """One study; raises the service's own error where there is none."""
+        ...
+
+    def results(self, study_id: str) -> StudyResults:
+        """Its results so far; raises as `study` does."""
+        ...
+
+    def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
+        """By study, its optimizers' best scores, best first; without what has no result yet."""
+        ...

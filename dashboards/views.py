@@ -1,0 +1,160 @@
+"""The pages. One is a template and a function here that fills it.
+
+Each endpoint is synchronous, so that FastAPI runs it in a thread: it reads the database and waits
+for pictures.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from dashboards import formatting
+from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
+from dashboards.charts.key import key
+from dashboards.charts.theme import Spec
+from dashboards.parts import PANEL, PARTS
+from dashboards.queries import Queries, StudyPage
+from dashboards.rendering import Renderer
+from dashboards.security import SECURITY_HEADERS
+from dashboards.tables import interval_glyph
+from dashboards.verdict import honesty, verdict
+from service.heatmaps.model import StudyResults
+from service.studies.model import StudyState, StudySummary
+
+HERE: Final = Path(__file__).parent
+
+
+class RevalidatedFiles(StaticFiles):
+    """Static files that a browser keeps, and asks about by ETag before it uses them again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, marked for revalidation."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the stylesheet, script and icon under ``/static``."""
+    app.mount("/static", RevalidatedFiles(directory=HERE / "static"), name="static")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["only_set"] = _only_set
+    environment.globals.update(
+        formatting=formatting,
+        wording=wording,
+        states=tuple(StudyState),
+        interval_glyph=interval_glyph,
+    )
+    return environment
+
+
+def _only_set(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Query parameters without those that are None or empty."""
+    return {name: value for name, value in parameters.items() if value}
+
+
+TEMPLATES: Final = _environment()
+
+
+def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A template as an answer that no other site can meddle with."""
+    text = TEMPLATES.get_template(template).render(now=datetime.now(UTC), **context)
+    return HTMLResponse(text, status, headers={**SECURITY_HEADERS, "Cache-Control": "no-cache"})
+
+
+def error_page(status: int, title: str, detail: str, request: Request) -> HTMLResponse:
+    """The page for whatever went wrong, in the words of its problem document."""
+    return render(
+        "error.html", status, code=status, title=title, detail=detail, path=request.url.path
+    )
+
+
+def pages(queries: Queries, renderer: Renderer) -> APIRouter:
+    """Every page and fragment."""
+    router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+    def listed(state: StudyState | None, cursor: str | None) -> dict[str, Any]:
+        page = queries.list_studies(state, cursor)
+        return studies_context(page, state, cursor, queries)
+
+    @router.get("/")
+    def studies(
+        request: Request, state: StudyState | None = None, cursor: str | None = None
+    ) -> HTMLResponse:
+        base = str(request.base_url).rstrip("/")
+        return render("studies.html", base=base, **listed(state, cursor))
+
+    @router.get("/fragments/studies")
+    def studies_table(state: StudyState | None = None, cursor: str | None = None) -> HTMLResponse:
+        return render("fragments/studies.html", **listed(state, cursor))
+
+    @router.get("/studies/{study_id}")
+    def study(study_id: str) -> HTMLResponse:
+        context = study_context(queries.study(study_id), queries.results(study_id), renderer)
+        return render("study.html", **context)
+
+    @router.get("/studies/{study_id}/fragments/{part}")
+    def fragment(study_id: str, part: str, request: Request) -> HTMLResponse:
+        context = study_context(queries.study(study_id), queries.results(study_id), renderer)
+        if part in PARTS:
+            return render(f"fragments/{part}.html", **context)
+        for found in context["results"].heatmaps:
+            if part == PANEL + found.optimizer:
+                return render("fragments/panel.html", heatmap=found, **context)
+        return error_page(404, "No such part", f"A study page has no part {part!r}.", request)
+
+    return router
+
+
+def studies_context(
+    page: StudyPage, state: StudyState | None, cursor: str | None, queries: Queries
+) -> dict[str, Any]:
+    """What the list of studies shows."""
+    return {
+        "page": page,
+        "state": state,
+        "cursor": cursor,
+        "best": queries.best_of([study.id for study in page.items]),
+        "live": any(not study.state.final for study in page.items),
+    }
+
+
+def study_context(
+    study: StudySummary, results: StudyResults, renderer: Renderer, theme: Theme = PAGE
+) -> dict[str, Any]:
+    """What a study's page, and each of its parts, shows. Charts are drawn where a template asks."""
+    return {
+        "study": study,
+        "results": results,
+        "metric": results.metric,
+        "live": not study.state.final,
+        "key": key(results),
+        "ramp": scale.captions(results),
+        "verdict": verdict(results),
+        "honesty": honesty(results.seeds),
+        "draw_heatmap": lambda found: drawing(heatmap(found, results, theme=theme), renderer),
+        "draw_curves": lambda: drawing(learning_curves(results, theme), renderer),
+    }
+
+
+def drawing(spec: Spec, renderer: Renderer) -> Markup:
+    """A chart as a template takes it in: the renderer escapes every text it writes."""
+    return Markup(renderer.render_svg(spec))  # noqa: S704 - not text but a drawing

@@ -1,0 +1,235 @@
+"""The pages in a real browser, under their own Content-Security-Policy."""
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards.rendering import Renderer
+from service.studies.model import StudyState
+from tests.dashboards import samples
+from tests.dashboards.memory import Memory, app
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PATIENCE = 20_000
+"""Milliseconds until what should have happened counts as failed; nothing waits this long."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        if found is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium here: install it, or run `playwright install chromium`")
+        running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory((samples.summary(), samples.partial()))
+
+
+@pytest.fixture
+def address(memory: Memory, renderer: Renderer) -> Iterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    config = uvicorn.Config(app(memory, renderer), log_level="warning", ws="none", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{port}"
+    memory.closed = True
+    server.should_exit = True
+    thread.join()
+
+
+class Watched:
+    """A page, and everything it should not have done."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation',"
+            " event => console.error('refused: ' + event.violatedDirective))"
+        )
+
+    def fragments(self) -> list[str]:
+        return [url.split("/fragments/")[1] for url in self.requests if "/fragments/" in url]
+
+
+@pytest.fixture
+def watched(browser: Browser, address: str) -> Iterator[Watched]:
+    context = browser.new_context(base_url=address)
+    context.set_default_timeout(PATIENCE)
+    found = Watched(context.new_page())
+    yield found
+    context.close()
+    assert found.complaints == []
+    assert [url for url in found.requests if not url.startswith(address)] == []
+
+
+def part(page: Page, name: str):
+    return page.locator(f'[data-part="{name}"]')
+
+
+def test_pages_load_without_a_complaint(watched: Watched):
+    page = watched.page
+    page.goto("/")
+    page.get_by_role("link", name="LPWD against its baselines").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("LPWD against its baselines")
+    assert page.locator(".panel > svg").count() == 5
+    colour = page.evaluate("getComputedStyle(document.querySelector('.ramp')).backgroundImage")
+    assert colour.startswith("linear-gradient")
+
+
+def test_colours_follow_the_theme(watched: Watched, memory: Memory):
+    page = watched.page
+    page.emulate_media(color_scheme="light")
+    page.goto("/studies/01HZX")
+    grey = "getComputedStyle(document.querySelector('[fill=\"var(--diverged)\"]')).fill"
+    assert page.evaluate(grey) == "rgb(228, 230, 234)"
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(grey) == "rgb(57, 65, 77)"
+    page.get_by_role("button", name="Light / dark").click()
+    assert page.evaluate(grey) == "rgb(228, 230, 234)"
+    page.reload()
+    assert page.evaluate(grey) == "rgb(228, 230, 234)"
+
+
+def test_a_change_replaces_its_parts_and_only_those(watched: Watched, memory: Memory):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    expect(part(page, "header")).to_contain_text("312 of 525")
+    page.wait_for_function("() => !fetching && performance.getEntries().some("
+                           "entry => entry.name.includes('/fragments/header'))")  # fmt: skip
+    part(page, "panel:adamw").locator("summary").click()
+    before = len(watched.fragments())
+    page.evaluate("document.querySelector('[data-part=\"panel:adam-pwd\"]').untouched = true")
+    study = samples.summary(finished=313)
+    complete = samples.complete()
+    memory.studies[study.id] = (study, complete)
+    memory.tell("header", "panel:adamw")
+    expect(part(page, "header")).to_contain_text("313 of 525")
+    expect(part(page, "panel:adamw").locator(".running_marks")).to_have_count(0)
+    assert sorted(watched.fragments()[before:]) == ["header", "panel%3Aadamw"]
+    assert page.evaluate("document.querySelector('[data-part=\"panel:adam-pwd\"]').untouched")
+    expect(part(page, "panel:adamw").locator("table")).to_be_visible()
+
+
+def test_the_end_closes_the_stream_and_is_announced(watched: Watched, memory: Memory):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    study = samples.summary(
+        state=StudyState.DONE, finished=525, progress=1.0, finished_at=samples.NOW
+    )
+    memory.studies[study.id] = (study, samples.complete())
+    memory.end()
+    expect(page.locator("[data-announce]")).to_have_text("The study has ended.")
+    expect(part(page, "header")).to_contain_text("525 of 525")
+    expect(part(page, "header")).to_contain_text("done")
+    expect(page.locator(".running_marks")).to_have_count(0)
+    streams = [url for url in watched.requests if url.endswith("/events")]
+    assert len(streams) == 1
+
+
+def test_a_finished_study_opens_no_stream(watched: Watched, memory: Memory):
+    study = samples.summary(state=StudyState.DONE)
+    memory.studies[study.id] = (study, samples.complete())
+    watched.page.goto("/studies/01HZX", wait_until="networkidle")
+    assert not [url for url in watched.requests if url.endswith("/events")]
+
+
+def test_the_list_refreshes_while_something_runs(watched: Watched, memory: Memory):
+    page = watched.page
+    page.clock.install()
+    page.goto("/?state=running")
+    expect(part(page, "studies")).to_contain_text("312 of 525")
+    memory.studies["01HZX"] = (samples.summary(finished=400), samples.partial())
+    page.clock.run_for(4100)
+    expect(part(page, "studies")).to_contain_text("400 of 525")
+    assert watched.fragments()[0] == "studies?state=running"
+
+
+def test_pointing_at_a_cell_marks_it_everywhere_and_tells_of_it(watched: Watched, memory: Memory):
+    page = watched.page
+    study = samples.summary(state=StudyState.DONE)
+    memory.studies[study.id] = (study, samples.complete())
+    page.goto("/studies/01HZX")
+    page.locator(".panel .cells_marks > path").nth(7).hover()
+    marked = page.locator(".cells_marks > .same")
+    assert marked.count() == 5
+    places = {label.split(":")[0] for label in marked.evaluate_all(
+        "cells => cells.map(cell => cell.getAttribute('aria-label'))")}  # fmt: skip
+    assert len(places) == 1
+    expect(page.locator("[data-tip]")).to_contain_text("mean of 3 seeds, 95")
+    page.get_by_role("heading", level=1).hover()
+    expect(page.locator("[data-tip]")).to_be_hidden()
+    assert marked.count() == 0
+
+
+@pytest.mark.parametrize("name", ["partial", "twelve", "one_cell", "hostile"])
+def test_narrow_screens_do_not_scroll_sideways(name, watched: Watched, memory: Memory):
+    page = watched.page
+    page.set_viewport_size({"width": 400, "height": 800})
+    study = samples.summary(name="x" * 150, state=StudyState.DONE)
+    memory.studies[study.id] = (study, samples.AWKWARD[name]())
+    for address in ("/", "/studies/01HZX"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+def test_hostile_names_run_nothing(watched: Watched, memory: Memory):
+    page = watched.page
+    page.on("dialog", lambda dialog: watched.complaints.append("a dialog opened"))
+    study = samples.summary(name=samples.HOSTILE, state=StudyState.DONE)
+    memory.studies[study.id] = (study, samples.hostile())
+    page.goto("/studies/01HZX", wait_until="networkidle")
+    expect(page.get_by_role("heading", level=1)).to_have_text(samples.HOSTILE)
+
+
+def test_without_scripts_the_page_is_whole(browser: Browser, address: str):
+    context = browser.new_context(base_url=address, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/studies/01HZX")
+    assert page.locator(".panel > svg").count() == 5
+    expect(page.get_by_role("button", name="Light / dark")).to_be_hidden()
+    page.locator("summary").first.click()
+    expect(page.locator("table.cells").first).to_be_visible()
+    context.close()
+
+
+def test_motion_rests_where_it_is_unwanted(watched: Watched, memory: Memory):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    moves = "getComputedStyle(document.querySelector('.running_marks > *')).animationName"
+    assert page.evaluate(moves) == "pulse"
+    page.emulate_media(reduced_motion="reduce")
+    assert page.evaluate(moves) == "none"
+
+
+def test_the_keyboard_can_skip_to_the_content(watched: Watched):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
