@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lpwd.construct import build
+    from lpwd.family import FamilyOptimizer
     from lpwd.layers.table import LayerTable, layer_groups, layer_table
     from lpwd.optimizer import DecayedOptimizer
     from lpwd.optimizers import LPWD, SGD, SGDLPWD, Adam
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Adam": "lpwd.optimizers",
     "DecayedOptimizer": "lpwd.optimizer",
+    "FamilyOptimizer": "lpwd.family",
     "LPWD": "lpwd.optimizers",
     "LayerTable": "lpwd.layers.table",
     "SGD": "lpwd.optimizers",
@@ -30,6 +32,7 @@ __all__ = [
     "SGDLPWD",
     "Adam",
     "DecayedOptimizer",
+    "FamilyOptimizer",
     "LayerTable",
     "build",
     "layer_groups",

@@ -39,3 +39,11 @@ class UnknownParameter(LpwdError, LookupError):
 
 class UnsupportedGradient(LpwdError, RuntimeError):
     """A gradient that these optimizers refuse, such as a sparse one."""
+
+
+class BrokenFactory(LpwdError, RuntimeError):
+    """A catalogue entry whose factory cannot be imported or does not build an optimizer."""
+
+
+class BrokenPlugin(LpwdError, RuntimeError):
+    """An installed package whose `lpwd.optimizers` entry point does not work."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lpwd.family import Params
 from lpwd.layers.schedules import Power, Shuffled
-from lpwd.optimizer import Params
 from lpwd.optimizers import SGD, Adam
 from lpwd.rules import RULES, DecayRule
 

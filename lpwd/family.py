@@ -1,10 +1,15 @@
 """What every optimizer of the catalogue has beside `torch.optim.Optimizer`'s own methods."""
 
-from torch import nn
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from lpwd.attach import DecayHook
+
+Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
 class FamilyOptimizer(Optimizer):
@@ -20,3 +25,9 @@ class FamilyOptimizer(Optimizer):
         `remove()` on the returned handle to end it.
         """
         return model.register_forward_pre_hook(DecayHook(self))
+
+    def train(self) -> None:
+        """Put the weights where training goes on; does nothing unless the optimizer says so."""
+
+    def eval(self) -> None:
+        """Put the weights where the model is evaluated; does nothing unless it says so."""

@@ -1,7 +1,6 @@
 """The optimizer that joins one base update with one decay rule."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, overload
 
 import torch
@@ -13,13 +12,12 @@ from lpwd.errors import (
     MissingLayers,
     UnsupportedGradient,
 )
-from lpwd.family import FamilyOptimizer
+from lpwd.family import FamilyOptimizer, Params
 from lpwd.layers.schedules import LayerSchedule, Matched, Mean, layer_factors, named_schedule
+from lpwd.rates import check_rate
 from lpwd.rules import RULES, DecayRule, Moment
 from lpwd.slices import Group, Slice, decays, split
 from lpwd.updates import BaseUpdate
-
-Params = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 
 class DecayedOptimizer(FamilyOptimizer):
@@ -65,7 +63,7 @@ class DecayedOptimizer(FamilyOptimizer):
         group = self.param_groups[-1]
         try:
             for name in ("lr", "weight_decay"):
-                _check_rate(name, group[name], group["params"])
+                check_rate(name, group[name], group["params"])
             self.update.check(group)
             group["factors"] = self._factors(group)
             self.rule.prepare(group, self.update)
@@ -227,22 +225,6 @@ def _rule(rule: DecayRule | str) -> DecayRule:
     if rule not in RULES:
         raise InvalidHyperparameter(f"rule must be one of {', '.join(RULES)}, not {rule!r}")
     return RULES[rule]()
-
-
-def _check_rate(name: str, rate: object, params: list[Tensor]) -> None:
-    if isinstance(rate, Tensor):
-        if not bool(torch.all(torch.isfinite(rate) & (rate >= 0.0))):
-            raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
-        for param in params:
-            if rate.numel() != 1 and (rate.ndim != 1 or param.shape[:1] != rate.shape):
-                raise InvalidHyperparameter(
-                    f"{name} of shape {tuple(rate.shape)} needs parameters that stack as many "
-                    f"models along their leading axis, not one of shape {tuple(param.shape)}"
-                )
-    elif isinstance(rate, bool) or not isinstance(rate, float | int):
-        raise InvalidHyperparameter(f"{name} must be a float or a (K,) tensor, not {rate!r}")
-    elif not (math.isfinite(rate) and rate >= 0.0):
-        raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
 
 
 def _trained(param: Tensor) -> bool:

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from lpwd.family import Params
 from lpwd.layers.schedules import LayerSchedule, Matched, Mean
-from lpwd.optimizer import DecayedOptimizer, Params
+from lpwd.optimizer import DecayedOptimizer
 from lpwd.rules import DecayRule
 from lpwd.updates import AdamUpdate, BaseUpdate, SGDUpdate
 

@@ -8,10 +8,13 @@ module does arithmetic on those forms. Nothing here reads a tensor's value, so n
 for a GPU.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from lpwd.errors import InvalidHyperparameter
 
 Spread = float | list[float] | list[Tensor]
 
@@ -105,6 +108,28 @@ def plus_scaled(tensors: list[Tensor], others: list[Tensor], rate: Spread) -> li
     if isinstance(rate, float | int):
         return list(torch._foreach_add(tensors, others, alpha=rate))
     return list(torch._foreach_add(tensors, scaled(others, rate)))
+
+
+def check_rate(name: str, rate: object, params: Sequence[Tensor]) -> None:
+    """Check a group's `lr` or `weight_decay` against its parameters, once, as the group joins.
+
+    Raises:
+        InvalidHyperparameter: it is no rate, negative, not finite, or of a shape (K,) that does
+            not fit every parameter's leading axis.
+    """
+    if isinstance(rate, Tensor):
+        if not bool(torch.all(torch.isfinite(rate) & (rate >= 0.0))):
+            raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
+        for param in params:
+            if rate.numel() != 1 and (rate.ndim != 1 or param.shape[:1] != rate.shape):
+                raise InvalidHyperparameter(
+                    f"{name} of shape {tuple(rate.shape)} needs parameters that stack as many "
+                    f"models along their leading axis, not one of shape {tuple(param.shape)}"
+                )
+    elif isinstance(rate, bool) or not isinstance(rate, float | int):
+        raise InvalidHyperparameter(f"{name} must be a float or a (K,) tensor, not {rate!r}")
+    elif not (math.isfinite(rate) and rate >= 0.0):
+        raise InvalidHyperparameter(f"{name} must be finite and >= 0, not {rate!r}")
 
 
 def _shaped(value: Tensor, tensor: Tensor) -> Tensor:

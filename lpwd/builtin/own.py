@@ -1,64 +1,11 @@
-"""The built-in entries of the catalogue: each a base update × a decay rule × a layer schedule."""
+"""The library's own optimizers: each a base update × a decay rule × a layer schedule."""
 
+from lpwd.builtin.settings import ADAM, COUPLED, DELTA, POWER, RATIO, SGD, SHUFFLE_SEED
 from lpwd.entry import OptimizerEntry, Role
 from lpwd.hyperparameters import Hyperparameter
 
 LPWD_PAPER = "Layer-wise Pre-weight Decay, OpenReview 0GZ1Bq4Tfr"
 ADAMW_PAPER = "Loshchilov & Hutter 2019, arXiv 1711.05101"
-
-COUPLED = Hyperparameter(
-    "coupled",
-    "boolean",
-    True,
-    "Decay by learning rate times decay rate per step; false decays by the decay rate alone.",
-)
-DELTA = Hyperparameter(
-    "delta",
-    "number",
-    0.1,
-    "Size of a weight beyond which the pull no longer grows.",
-    0.0,
-    exclusive_minimum=True,
-)
-RATIO = Hyperparameter(
-    "ratio", "number", 1.0, "Norm to hold, as a multiple of the initial one.", 0.0
-)
-POWER = Hyperparameter("power", "number", 2.0, "Exponent p of the layer schedule (i/n)^p.", 0.0)
-SHUFFLE_SEED = Hyperparameter(
-    "shuffle_seed", "integer", 0, "Seed of the order that the layers are dealt in.", 0
-)
-SGD = (
-    Hyperparameter(
-        "momentum",
-        "number",
-        0.9,
-        "Share of the momentum buffer that is kept.",
-        0.0,
-        1.0,
-        exclusive_maximum=True,
-    ),
-    Hyperparameter(
-        "dampening",
-        "number",
-        0.0,
-        "Share of the gradient that does not enter the buffer.",
-        0.0,
-        1.0,
-    ),
-    Hyperparameter("nesterov", "boolean", False, "Look ahead along the momentum buffer."),
-)
-ADAM = (
-    Hyperparameter(
-        "beta1", "number", 0.9, "Decay of the first moment.", 0.0, 1.0, exclusive_maximum=True
-    ),
-    Hyperparameter(
-        "beta2", "number", 0.999, "Decay of the second moment.", 0.0, 1.0, exclusive_maximum=True
-    ),
-    Hyperparameter("eps", "number", 1e-8, "Added to the root of the second moment.", 0.0),
-    Hyperparameter(
-        "amsgrad", "boolean", False, "Divide by the largest second moment so far instead."
-    ),
-)
 
 
 def _pair(
@@ -102,7 +49,7 @@ def _pair(
     return on_sgd, on_adam
 
 
-BUILTIN: tuple[OptimizerEntry, ...] = (
+OWN: tuple[OptimizerEntry, ...] = (
     *_pair(
         "l2",
         "L2",
