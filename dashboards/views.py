@@ -21,7 +21,7 @@ from dashboards import formatting
 from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
-from dashboards.parts import PANEL, PARTS
+from dashboards.parts import PANEL, all_parts
 from dashboards.queries import Queries, StudyPage
 from dashboards.rendering import Renderer
 from dashboards.security import SECURITY_HEADERS
@@ -111,15 +111,15 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
         context = study_context(queries.study(study_id), queries.results(study_id), renderer)
         return render("study.html", **context)
 
-    @router.get("/studies/{study_id}/fragments/{part}")
-    def fragment(study_id: str, part: str, request: Request) -> HTMLResponse:
+    @router.get("/studies/{study_id}/fragments/{parts}")
+    def fragments(study_id: str, parts: str, request: Request) -> HTMLResponse:
         context = study_context(queries.study(study_id), queries.results(study_id), renderer)
-        if part in PARTS:
-            return render(f"fragments/{part}.html", **context)
-        for found in context["results"].heatmaps:
-            if part == PANEL + found.optimizer:
-                return render("fragments/panel.html", heatmap=found, **context)
-        return error_page(404, "No such part", f"A study page has no part {part!r}.", request)
+        names = dict.fromkeys(parts.split(","))
+        unknown = names.keys() - set(all_parts(context["results"]))
+        if unknown:
+            detail = f"A study page has no part {min(unknown)!r}."
+            return error_page(404, "No such part", detail, request)
+        return render("fragments/parts.html", names=tuple(names), panel_prefix=PANEL, **context)
 
     return router
 
@@ -147,6 +147,7 @@ def study_context(
         "metric": results.metric,
         "live": not study.state.final,
         "key": key(results),
+        "scale": "{} {}".format(*scale.ends(results)),
         "ramp": scale.captions(results),
         "verdict": verdict(results),
         "honesty": honesty(results.seeds),

@@ -21,49 +21,52 @@ function offerTheme() {
   });
 }
 
-// Replace one part of the page by what the server says now.
-async function replace(part, address) {
-  const old = document.querySelector(`[data-part="${CSS.escape(part)}"]`);
-  if (!old) return;
+// Put what the server says now in the place of the parts of that name.
+async function replace(address) {
   const answer = await fetch(address);
   if (!answer.ok) return;
   const holder = document.createElement("template");
   holder.innerHTML = await answer.text();
-  const fresh = holder.content.querySelector("[data-part]");
-  if (!fresh) return;
-  const details = old.querySelector("details");
-  if (details?.open) fresh.querySelector("details").open = true;
-  const focused = details?.querySelector("summary") === document.activeElement && details;
-  old.replaceWith(fresh);
-  if (focused) fresh.querySelector("summary").focus();
+  for (const fresh of holder.content.querySelectorAll("[data-part]")) {
+    const old = document.querySelector(`[data-part="${CSS.escape(fresh.dataset.part)}"]`);
+    if (!old) continue;
+    const [before, after] = [old, fresh].map((part) => part.querySelector("details"));
+    const focused = before && before.contains(document.activeElement);
+    if (before && after) after.open = before.open;
+    if (old.dataset.scale !== fresh.dataset.scale) panels().forEach((part) => due.add(part));
+    old.replaceWith(fresh);
+    if (focused && after) after.querySelector("summary").focus();
+  }
 }
 
-// Parts that changed are fetched together, twice a second at most, never one part twice at once.
+const parts = () => [...document.querySelectorAll("[data-part]")].map((one) => one.dataset.part);
+const panels = () => parts().filter((part) => part.startsWith("panel:"));
+
+// Parts that changed are fetched together, in one request at a time and two a second at most.
+// The legend tells whether the colour scale has moved, which all panels share.
 const due = new Set();
 let fetching = false;
-async function refresh(parts, study) {
-  parts.forEach((part) => due.add(part));
+async function refresh(changed, study) {
+  changed.forEach((part) => due.add(part));
   if (fetching) return;
   fetching = true;
   while (due.size) {
-    const batch = [...due];
+    const batch = [...due, "legend"].join(",");
     due.clear();
-    const base = `/studies/${encodeURIComponent(study)}/fragments/`;
-    await Promise.allSettled(batch.map((part) => replace(part, base + encodeURIComponent(part))));
+    await replace(`/studies/${encodeURIComponent(study)}/fragments/${batch}`).catch(() => {});
     await new Promise((resume) => setTimeout(resume, 500));
   }
   fetching = false;
 }
 
 function followStudy(study) {
-  const all = () => [...document.querySelectorAll("[data-part]")].map((part) => part.dataset.part);
   const events = new EventSource(`/api/v1/studies/${encodeURIComponent(study)}/events`);
   // Whatever happened between this page and the connection, or while it was lost, is caught up on.
-  events.addEventListener("open", () => refresh(all(), study));
+  events.addEventListener("open", () => refresh(parts(), study));
   events.addEventListener("changed", (event) => refresh(JSON.parse(event.data).parts, study));
   events.addEventListener("ended", async () => {
     events.close();
-    await refresh(all(), study);
+    await refresh(parts(), study);
     document.querySelector("[data-announce]").textContent = "The study has ended.";
   });
 }
@@ -72,7 +75,7 @@ function followStudy(study) {
 function followStudies() {
   setInterval(() => {
     const list = document.querySelector('[data-part="studies"][data-live]');
-    if (list && !document.hidden) replace("studies", list.dataset.refresh);
+    if (list && !document.hidden) replace(list.dataset.refresh).catch(() => {});
   }, 4000);
 }
 

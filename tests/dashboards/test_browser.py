@@ -4,11 +4,12 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from dashboards.rendering import Renderer
 from service.studies.model import StudyState
@@ -25,6 +26,12 @@ ARGUMENTS = (
 )
 PATIENCE = 20_000
 """Milliseconds until what should have happened counts as failed; nothing waits this long."""
+
+
+CAUGHT_UP = (
+    "() => !fetching && performance.getEntries().some(one => one.name.includes('/fragments/'))"
+)
+"""What a page missed before its stream opened has been fetched."""
 
 
 @pytest.fixture(scope="module")
@@ -119,24 +126,63 @@ def test_a_change_replaces_its_parts_and_only_those(watched: Watched, memory: Me
     page = watched.page
     page.goto("/studies/01HZX")
     expect(part(page, "header")).to_contain_text("312 of 525")
-    page.wait_for_function("() => !fetching && performance.getEntries().some("
-                           "entry => entry.name.includes('/fragments/header'))")  # fmt: skip
+    page.wait_for_function(CAUGHT_UP)
     part(page, "panel:adamw").locator("summary").click()
     before = len(watched.fragments())
     page.evaluate("document.querySelector('[data-part=\"panel:adam-pwd\"]').untouched = true")
     study = samples.summary(finished=313)
     complete = samples.complete()
+    complete = replace(complete, domain=samples.partial().domain)
     memory.studies[study.id] = (study, complete)
     memory.tell("header", "panel:adamw")
     expect(part(page, "header")).to_contain_text("313 of 525")
     expect(part(page, "panel:adamw").locator(".running_marks")).to_have_count(0)
-    assert sorted(watched.fragments()[before:]) == ["header", "panel%3Aadamw"]
+    assert watched.fragments()[before:] == ["header,panel:adamw,legend"]
     assert page.evaluate("document.querySelector('[data-part=\"panel:adam-pwd\"]').untouched")
     expect(part(page, "panel:adamw").locator("table")).to_be_visible()
 
 
+def test_a_burst_of_changes_is_one_request_after_the_one_under_way(
+    watched: Watched, memory: Memory
+):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    page.wait_for_function(CAUGHT_UP)
+    held: list[Route] = []
+    page.route("**/fragments/*", held.append)
+    with page.expect_request("**/fragments/header,legend") as first:
+        memory.tell("header")
+    assert first.value
+    for changed in (["curves"], ["panel:adamw", "robustness"], ["curves", "panel:adamw"]):
+        memory.tell(*changed)
+    page.wait_for_function("() => due.size === 3")
+    assert len(held) == 1
+    page.unroute("**/fragments/*")
+    with page.expect_request("**/fragments/curves,panel:adamw,robustness,legend"):
+        held[0].continue_()
+    page.wait_for_function("() => !fetching")
+
+
+def test_a_moved_colour_scale_replaces_every_panel(watched: Watched, memory: Memory):
+    page = watched.page
+    page.goto("/studies/01HZX")
+    page.wait_for_function(CAUGHT_UP)
+    before = len(watched.fragments())
+    memory.studies["01HZX"] = (samples.summary(), replace(samples.partial(), domain=(0.5, 0.6)))
+    memory.tell("panel:adamw")
+    expect(part(page, "legend")).to_contain_text("50.0")
+    expect(part(page, "panel:adam-lpwd").locator("[fill='rgb(253, 231, 37)']")).not_to_have_count(0)
+    panels = ",".join(f"panel:{optimizer}" for optimizer in samples.TITLES)
+    assert watched.fragments()[before:] == ["panel:adamw,legend", f"{panels},legend"]
+
+
 def test_the_end_closes_the_stream_and_is_announced(watched: Watched, memory: Memory):
     page = watched.page
+    page.add_init_script(
+        "globalThis.streams = [];"
+        "EventSource = class extends EventSource {"
+        " constructor(...given) { super(...given); streams.push(this); } }"
+    )
     page.goto("/studies/01HZX")
     study = samples.summary(
         state=StudyState.DONE, finished=525, progress=1.0, finished_at=samples.NOW
@@ -147,8 +193,7 @@ def test_the_end_closes_the_stream_and_is_announced(watched: Watched, memory: Me
     expect(part(page, "header")).to_contain_text("525 of 525")
     expect(part(page, "header")).to_contain_text("done")
     expect(page.locator(".running_marks")).to_have_count(0)
-    streams = [url for url in watched.requests if url.endswith("/events")]
-    assert len(streams) == 1
+    assert page.evaluate("streams.map(stream => stream.readyState)") == [2], "not closed"
 
 
 def test_a_finished_study_opens_no_stream(watched: Watched, memory: Memory):

@@ -140,8 +140,10 @@ def test_every_part_can_be_had_alone(name, open_pages):
         fragment = client.get(f"/studies/01HZX/fragments/{part}")
         assert fragment.status_code == 200
         assert Elements(fragment.text).parts() == [part]
-    assert client.get("/studies/01HZX/fragments/panel:nobody").status_code == 404
-    assert client.get("/studies/01HZX/fragments/base").status_code == 404
+    two = client.get("/studies/01HZX/fragments/panel:adamw,header,header")
+    assert Elements(two.text).parts() == ["header", "panel:adamw"]
+    assert client.get("/studies/01HZX/fragments/header,panel:nobody").status_code == 404
+    assert client.get("/studies/01HZX/fragments/parts").status_code == 404
 
 
 def test_the_page_says_what_the_records_say(open_pages):
