@@ -7,6 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+# The tensors here are tiny: threads would only wait for each other.
+torch.set_num_threads(1)
+
 
 def make_network(seed: int = 0, dtype: torch.dtype = torch.float64) -> nn.Sequential:
     """Three layers, a normalisation between them: 4 → 6 → 5 → 3."""
