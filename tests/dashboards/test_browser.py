@@ -148,19 +148,25 @@ def test_a_burst_of_changes_is_one_request_after_the_one_under_way(
     page = watched.page
     page.goto("/studies/01HZX")
     page.wait_for_function(CAUGHT_UP)
-    held: list[Route] = []
-    page.route("**/fragments/*", held.append)
+    routes: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        routes.append(route)
+        if len(routes) > 1:
+            route.continue_()
+
+    page.route("**/fragments/*", hold_the_first)
     with page.expect_request("**/fragments/header,legend") as first:
         memory.tell("header")
     assert first.value
     for changed in (["curves"], ["panel:adamw", "robustness"], ["curves", "panel:adamw"]):
         memory.tell(*changed)
     page.wait_for_function("() => due.size === 3")
-    assert len(held) == 1
-    page.unroute("**/fragments/*")
+    assert len(routes) == 1
     with page.expect_request("**/fragments/curves,panel:adamw,robustness,legend"):
-        held[0].continue_()
+        routes[0].continue_()
     page.wait_for_function("() => !fetching")
+    assert len(routes) == 2
 
 
 def test_a_moved_colour_scale_replaces_every_panel(watched: Watched, memory: Memory):
