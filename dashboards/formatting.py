@@ -29,7 +29,8 @@ def interval(low: float | None, high: float | None, metric: MetricView) -> str:
     if low is None or high is None:
         return "–"
     if metric.percent:
-        return f"{100 * low:.1f}–{100 * high:.1f}{NBSP}%"
+        dash = "–" if low >= 0 else " to "
+        return f"{100 * low:.1f}{dash}{100 * high:.1f}{NBSP}%"
     return f"{low:.4g} to {high:.4g}"
 
 

@@ -33,6 +33,7 @@ def test_scores_and_distances():
     assert formatting.difference(0.005, samples.ACCURACY) == "0.5 points"
     assert formatting.difference(0.05, samples.LOSS) == "0.05"
     assert formatting.interval(0.921, 0.94, samples.ACCURACY) == f"92.1–94.0{NBSP}%"
+    assert formatting.interval(-0.1, 0.94, samples.ACCURACY) == f"-10.0 to 94.0{NBSP}%"
     assert formatting.interval(None, None, samples.ACCURACY) == "–"
     assert formatting.width(2.5, is_bound=True) == "≥ 2.50"
     assert formatting.width(None, is_bound=False) == "–"
