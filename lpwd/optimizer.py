@@ -123,22 +123,27 @@ class DecayedOptimizer(FamilyOptimizer):
             for group in self.param_groups
             for part in self._split(group, _has_gradient, with_gradients=True)
         ]
-        self._advance(slices)
-        self.rule.survey(slices, self.update)
-        for part in slices:
-            self._descend(part)
+        if self.rule.surveys:
+            for part in slices:
+                self._advance(part)
+            self.rule.survey(slices, self.update)
+            for part in slices:
+                self._descend(part)
+        else:
+            for part in slices:
+                self._advance(part)
+                self._descend(part)
         for group in self.param_groups:
             if "decayed" in group:
                 group["decayed"] = False
         return loss
 
-    def _advance(self, slices: list[Slice]) -> None:
-        for part in slices:
-            if part.group["maximize"]:
-                part.grads = list(torch._foreach_neg(part.grads))
-            if self.rule.moment is Moment.GRADIENT and decays(part.group):
-                part.grads = self.rule.penalise(part)
-            part.direction = self.update.advance(part)
+    def _advance(self, part: Slice) -> None:
+        if part.group["maximize"]:
+            part.grads = list(torch._foreach_neg(part.grads))
+        if self.rule.moment is Moment.GRADIENT and decays(part.group):
+            part.grads = self.rule.penalise(part)
+        part.direction = self.update.advance(part)
 
     def _descend(self, part: Slice) -> None:
         moment = self.rule.moment if decays(part.group) else None

@@ -31,10 +31,12 @@ class DecayRule:
         moment: where in the step the rule acts.
         couples: whether the step decays by ηλ (and `coupled=False` by λ); False where η plays no
             part in the rule.
+        surveys: whether `survey` has anything to look at.
     """
 
     moment: ClassVar[Moment]
     couples: ClassVar[bool] = True
+    surveys: ClassVar[bool] = False
 
     def prepare(self, group: Group, update: BaseUpdate) -> None:
         """Check, and complete in place, a group as it joins the optimizer.

@@ -20,6 +20,7 @@ class Scheduled(DecayRule):
     """
 
     moment: ClassVar[Moment] = Moment.BEFORE_UPDATE
+    surveys: ClassVar[bool] = True
 
     def prepare(self, group: Group, update: BaseUpdate) -> None:  # noqa: ARG002
         """Refuse a base update without second moments."""
