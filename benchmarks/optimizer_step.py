@@ -3,9 +3,9 @@
     python benchmarks/optimizer_step.py [--device cuda] [--rounds 30]
 
 Both optimizers step the same parameter shapes in turn, in one process, so that whatever else the
-machine does hits both; the figure is the median of the ratios of neighbours. A step of LPWD is `decay()` and
-`step()`. Targets: at most 1.1 times the time, the same state memory, and an import of
-`lpwd.catalogue` under 0.2 s.
+machine does hits both; the figure is the median of the ratios of neighbours. A step of LPWD is
+`decay()` and `step()`. Targets: at most 1.1 times the time, the same state memory, and an import
+of `lpwd.catalogue` under 0.2 s.
 """
 
 import argparse
