@@ -112,3 +112,5 @@ class Device:
     """``cpu`` or ``cuda``."""
     name: str
     """As the hardware calls itself."""
+    pid: int
+    """Of the worker's process, so that a log line leads to it."""

@@ -1,5 +1,6 @@
 """The device of this process. Imports torch: for workers only."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def torch_device(*, gpu: bool) -> torch.device:
 def describe(device: torch.device) -> Device:
     """Name the device as its maker does."""
     if device.type == "cuda":
-        return Device("cuda", torch.cuda.get_device_name(device))
-    return Device("cpu", _cpu_name())
+        return Device("cuda", torch.cuda.get_device_name(device), os.getpid())
+    return Device("cpu", _cpu_name(), os.getpid())
 
 
 def _cpu_name() -> str:

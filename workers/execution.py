@@ -154,7 +154,10 @@ class RayPool:
         self._losses = 0
         self._tickets = 0
         self._workers = self._start(count)
-        logger.info("training on %s", ", ".join(f"{d.kind} ({d.name})" for d in self.devices))
+        logger.info(
+            "training on %s",
+            ", ".join(f"{d.kind} ({d.name}), worker {d.pid}" for d in self.devices),
+        )
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -229,7 +232,7 @@ class RayPool:
 
     def _replace(self, lost: _Worker) -> None:
         self._losses += 1
-        logger.warning("a worker on %s died; starting another", lost.device.name)
+        logger.warning("worker %d on %s died; starting another", lost.device.pid, lost.device.name)
         if self._losses > LOSSES_IN_A_ROW:
             raise WorkersLostError(
                 f"{self._losses} workers in a row died before they trained one epoch; "

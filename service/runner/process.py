@@ -28,6 +28,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         WorkersLostError: Workers die as fast as they are started.
     """
     database = Database(settings.url)
+    logger.info("connecting to Ray: %s", settings.ray_address)
     connect(settings.ray_address)
     try:
         pool = RayPool(DeviceChoice(settings.worker_device))

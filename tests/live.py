@@ -1,0 +1,94 @@
+"""A whole service in processes of its own, as `lpwd serve` runs it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from service.client import Client
+from service.db import Database
+
+PATIENCE = 120.0
+"""Seconds anything may take on a busy machine before a test gives up."""
+
+
+def wait_until(what, *, patience=PATIENCE):
+    """Wait for `what()` to be truthy and return it."""
+    deadline = time.monotonic() + patience
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.05)
+    return found
+
+
+class Live:
+    """`lpwd serve` on a folder of its own."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._env = {**os.environ, "LPWD_DATA_DIR": str(folder), **settings}
+        self.log = folder / "serve.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", "serve", "--port", str(self.port)],
+                env=self._env,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
+            )
+        with self.client() as client:
+            wait_until(client.ready)
+
+    def client(self) -> Client:
+        return Client(self.url)
+
+    def database(self) -> Database:
+        return Database(f"sqlite:///{self.folder / 'lpwd.db'}")
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes there are because of this service, Ray's included."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, pattern: str) -> psutil.Process | None:
+        """The process whose command line matches."""
+        for process in self.processes():
+            try:
+                if re.search(pattern, " ".join(process.cmdline())):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+@contextmanager
+def serving(folder: Path, **settings: str):
+    """Run a service, and make sure that nothing of it is left."""
+    live = Live(folder, **settings)
+    live.start()
+    try:
+        yield live
+    finally:
+        left = live.processes() if live.process.poll() is None else []
+        if live.process.poll() is None:
+            live.stop()
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

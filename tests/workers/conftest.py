@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from workers import tasks
+from workers.contracts import Budget, LearningRateSchedule, Precision, TrialSpec
+
+# As a worker does. Two threads that wait for each other on busy cores are slower than one.
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def trial():
+    """Make a trial of digits-mlp; keywords change it."""
+
+    def make(
+        optimizer="adamw",
+        learning_rate=0.01,
+        weight_decay=0.1,
+        seed=0,
+        *,
+        task="digits-mlp",
+        epochs=2,
+        batch_size=64,
+        schedule=LearningRateSchedule.CONSTANT,
+        precision=Precision.FLOAT32,
+        hyperparameters=None,
+    ):
+        return TrialSpec(
+            task=task,
+            task_version=tasks.get(task).version,
+            optimizer=optimizer,
+            optimizer_version=1,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            seed=seed,
+            budget=Budget(epochs, batch_size, schedule, precision),
+            hyperparameters=hyperparameters or {},
+        )
+
+    return make

@@ -1,0 +1,98 @@
+"""Packs on real Ray actors."""
+
+import os
+import signal
+
+import pytest
+import ray
+
+from workers.contracts import Pack, TrialSpec
+from workers.execution import (
+    DeviceChoice,
+    EpochDone,
+    PackEnded,
+    PackFailed,
+    PackLost,
+    RayPool,
+    connect,
+)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    connect("local", cpus=2)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def pool(cluster):
+    pool = RayPool()
+    yield pool
+    pool.close()
+
+
+def drain(pool, tickets):
+    """Poll until every ticket has ended; returns all events."""
+    events, open_tickets = [], set(tickets)
+    while open_tickets:
+        fresh = pool.poll(1.0)
+        events += fresh
+        open_tickets -= {e.ticket for e in fresh if not isinstance(e, EpochDone)}
+    return events
+
+
+def test_packs_run_side_by_side_and_tell_of_every_epoch(pool, trial):
+    assert pool.idle == 2
+    assert [device.kind for device in pool.devices] == ["cpu", "cpu"]
+    packs = [Pack((trial(seed=s, epochs=3), trial("adam-lpwd", seed=s, epochs=3))) for s in (0, 1)]
+    tickets = [pool.submit(pack) for pack in packs]
+    assert pool.idle == 0
+    with pytest.raises(ValueError, match="busy"):
+        pool.submit(packs[0])
+    events = drain(pool, tickets)
+    assert pool.idle == 2
+    for ticket in tickets:
+        mine = [e for e in events if e.ticket == ticket]
+        assert [e.report.epoch for e in mine[:-1]] == [1, 2, 3]
+        assert isinstance(mine[-1], PackEnded)
+
+
+def test_an_error_in_a_pack_is_a_failure_with_its_reason(pool, trial):
+    good = trial()
+    missing = TrialSpec("no-such-task", 1, "adamw", 1, 0.1, 0.1, 0, good.budget)
+    (event,) = drain(pool, [pool.submit(Pack((missing,)))])
+    assert isinstance(event, PackFailed)
+    assert event.reason.startswith("UnknownTaskError: unknown task 'no-such-task'")
+    assert pool.idle == 2
+
+
+def test_a_cancelled_pack_ends_and_its_worker_goes_on(pool, trial):
+    ticket = pool.submit(Pack((trial(epochs=10_000),)))
+    while not pool.poll(1.0):
+        pass
+    pool.cancel()
+    last = drain(pool, [ticket])[-1]
+    assert isinstance(last, PackLost)
+    assert pool.idle == 2
+    assert isinstance(drain(pool, [pool.submit(Pack((trial(epochs=1),)))])[-1], PackEnded)
+
+
+def test_a_killed_worker_loses_its_pack_and_is_replaced(pool, trial):
+    ticket = pool.submit(Pack((trial(epochs=10_000),)))
+    while not pool.poll(1.0):
+        pass
+    (pid,) = (worker.device.pid for worker in pool._workers if worker.ticket == ticket)
+    os.kill(pid, signal.SIGKILL)
+    last = drain(pool, [ticket])[-1]
+    assert isinstance(last, PackLost)
+    assert "the worker died" in last.reason
+    assert pool.idle == 2
+    assert isinstance(drain(pool, [pool.submit(Pack((trial(epochs=1),)))])[-1], PackEnded)
+
+
+def test_a_gpu_that_is_not_there_is_refused_and_not_waited_for(cluster):
+    if ray.cluster_resources().get("GPU"):
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(RuntimeError, match="no GPU"):
+        RayPool(DeviceChoice.GPU)
