@@ -35,11 +35,17 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _sqlite(parsed) if self.sqlite else create_engine(parsed, pool_pre_ping=True)
         self._writer = self.engine.execution_options(**{WRITING: True})
+        # SQLite's readers see one state anyhow, from their first statement on.
+        self._reader = (
+            self.engine
+            if self.sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session for queries; what is changed in it is dropped."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.app_state import DatabaseOf
 from service.db import Database
+from service.db.tables import StudyRow
 from service.events.repository import SUMMARIES, Event, panel, revision, since
 from service.problems import PROBLEMS
 from service.studies.repository import load_spec, row
@@ -38,9 +39,10 @@ async def events(
     `changed` carries `{"parts": […]}`: `header`, `robustness`, `curves`, `panel:<optimizer>`.
     A stream without `Last-Event-ID` begins with all parts. `ended` is the last event.
     """
-    last = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    if not 0 <= last < 2**63:
-        last, parts = await run_in_threadpool(_everything, database, study_id)
+    newest, parts = await run_in_threadpool(_everything, database, study_id)
+    last = _number(last_event_id)
+    if last is None or last > newest:  # not a number of this study's
+        last = newest
         yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
     while True:
         fresh, final = await run_in_threadpool(_news, database, study_id, last)
@@ -54,6 +56,13 @@ async def events(
         await asyncio.sleep(LOOK_EVERY)
 
 
+def _number(last_event_id: str | None) -> int | None:
+    """Read the number of an event, as clients send it back."""
+    if last_event_id and len(last_event_id) < 20 and last_event_id.isdecimal():
+        return int(last_event_id)
+    return None
+
+
 def _everything(database: Database, study_id: str) -> tuple[int, list[str]]:
     """Return the number of the study's last event, and every part it has."""
     with database.read() as session:
@@ -65,4 +74,5 @@ def _everything(database: Database, study_id: str) -> tuple[int, list[str]]:
 def _news(database: Database, study_id: str, last: int) -> tuple[list[Event], bool]:
     """Return what came after `last`, and whether nothing more will."""
     with database.read() as session:
-        return since(session, study_id, last), row(session, study_id).state.final
+        study = session.get(StudyRow, study_id)
+        return since(session, study_id, last), study is None or study.state.final

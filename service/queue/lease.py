@@ -1,9 +1,9 @@
 """Claiming a study and holding it."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
@@ -45,6 +45,8 @@ class Lease:
             Done or failed; None while trials are pending, or running for another study.
         """
         self.renew(session)
+        # Trials that another study left behind when its runner died are for this one to train.
+        release_trials(session, self.study_id)
         states = set(
             session.scalars(
                 select(TrialRow.state)
@@ -74,8 +76,8 @@ class Lease:
     def fail(self, session: Session, reason: str) -> None:
         """End the study as failed, for a reason that no further try would change."""
         self.renew(session)
-        self._end(session, StudyState.FAILED, reason)
         release_trials(session, self.study_id)
+        self._end(session, StudyState.FAILED, reason)
 
     def _end(self, session: Session, state: StudyState, error: str | None) -> None:
         session.execute(
@@ -105,25 +107,21 @@ def claim(database: Database, *, seconds: float, device: str) -> Lease | None:
     Returns:
         The lease, or None when there is nothing to do.
     """
-    now = utcnow()
-    free = or_(
-        StudyRow.state == StudyState.QUEUED,
-        (StudyRow.state == StudyState.RUNNING) & (StudyRow.lease_expires_at <= now),
-        (StudyRow.state == StudyState.RUNNING) & StudyRow.lease_expires_at.is_(None),
-    )
-    oldest = select(StudyRow.id).where(free).order_by(StudyRow.created_at, StudyRow.id).limit(1)
     with database.read() as session:
         # An idle runner must not hold up writers: the lock is taken only when there is something.
-        if session.scalar(oldest) is None:
+        if session.scalar(_oldest(utcnow())) is None:
             return None
     with database.write() as session:
-        study_id = session.scalar(oldest.with_for_update(skip_locked=True))
+        now = utcnow()
+        # Locked as an update locks it, so that events may refer to it meanwhile.
+        oldest = _oldest(now).with_for_update(skip_locked=True, key_share=True)
+        study_id = session.scalar(oldest)
         if study_id is None:
             return None
         lease = Lease(study_id, secrets.token_hex(16), seconds)
         taken = session.execute(
             update(StudyRow)
-            .where(StudyRow.id == study_id, free)
+            .where(StudyRow.id == study_id, _free(now))
             .values(
                 state=StudyState.RUNNING,
                 lease_token=lease.token,
@@ -141,11 +139,25 @@ def claim(database: Database, *, seconds: float, device: str) -> Lease | None:
         return lease
 
 
+def _free(now: datetime) -> ColumnElement[bool]:
+    """Whether nobody works on a study that is to be trained."""
+    return or_(
+        StudyRow.state == StudyState.QUEUED,
+        (StudyRow.state == StudyState.RUNNING) & (StudyRow.lease_expires_at <= now),
+        (StudyRow.state == StudyState.RUNNING) & StudyRow.lease_expires_at.is_(None),
+    )
+
+
+def _oldest(now: datetime) -> Select[str]:
+    return select(StudyRow.id).where(_free(now)).order_by(StudyRow.created_at, StudyRow.id).limit(1)
+
+
 def _failures(session: Session, study_id: str) -> str:
     reasons = session.scalars(
         select(TrialRow.reason)
         .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
         .where(StudyTrialRow.study_id == study_id, TrialRow.state == TrialState.FAILED)
+        .order_by(StudyTrialRow.position)
     ).all()
     noun = "trial" if len(reasons) == 1 else "trials"
     return f"{len(reasons)} {noun} could not be trained; the first: {reasons[0]}"

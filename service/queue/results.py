@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.db import Database, utcnow
 from service.db.tables import CurveRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
-from service.events.repository import HEADER, SUMMARIES, announce, panel
+from service.events.repository import HEADER, SUMMARIES, announce, announce_trials, panel
 from service.queue.lease import Lease
 from service.trials import curves
 from service.trials.model import TRANSITIONS, TrialState
@@ -58,6 +58,7 @@ def claim_trials(
             .returning(TrialRow.key)
         ).all()
         announce(session, lease.study_id, [*HEADER, *map(panel, sorted(set(labels)))])
+        announce_trials(session, taken, HEADER, besides=lease.study_id)
         return set(taken)
 
 
@@ -78,9 +79,11 @@ def record(
         if progress:
             _advance(session, lease, progress)
         if results:
-            _store(session, lease, results)
+            results = _store(session, lease, results)
             labels = sorted({result.label for result in results})
             announce(session, lease.study_id, [*SUMMARIES, *map(panel, labels)])
+            keys = [result.key for result in results]
+            announce_trials(session, keys, SUMMARIES, besides=lease.study_id)
         elif progress:
             announce(session, lease.study_id, HEADER)
 
@@ -91,7 +94,7 @@ def give_up(database: Database, lease: Lease, reasons: Mapping[str, str]) -> Non
         lease.renew(session)
         for key, reason in reasons.items():
             _leave_running(session, lease, [key], TrialState.FAILED, reason=reason)
-        announce(session, lease.study_id, SUMMARIES)
+        announce_trials(session, list(reasons), SUMMARIES)
 
 
 def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, limit: int) -> None:
@@ -114,7 +117,7 @@ def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, lim
             )
         )
         _leave_running(session, lease, keys, TrialState.PENDING, epochs_done=0)
-        announce(session, lease.study_id, SUMMARIES)
+        announce_trials(session, keys, SUMMARIES)
 
 
 def _leave_running(
@@ -144,15 +147,28 @@ def _advance(session: Session, lease: Lease, progress: Mapping[str, int]) -> Non
         )
 
 
-def _store(session: Session, lease: Lease, results: Sequence[Result]) -> None:
-    """Write outcomes of trials this lease claimed; a result that is there already stays."""
+def _store(session: Session, lease: Lease, results: Sequence[Result]) -> list[Result]:
+    """Write outcomes of trials that this lease still claims; returns those.
+
+    Others were given to another study while this runner was silent, and may have its result.
+    """
+    claimed = set(
+        session.scalars(
+            select(TrialRow.key)
+            .where(
+                TrialRow.key.in_([result.key for result in results]),
+                TrialRow.state == TrialState.RUNNING,
+                TrialRow.claimed_by == lease.token,
+            )
+            .with_for_update(key_share=True)
+        )
+    )
+    results = [result for result in results if result.key in claimed]
+    if not results:
+        return []
     statement = (
         update(TrialRow.__table__)  # type: ignore[arg-type]
-        .where(
-            TrialRow.key == bindparam("the_key"),
-            TrialRow.state == TrialState.RUNNING,
-            TrialRow.claimed_by == lease.token,
-        )
+        .where(TrialRow.key == bindparam("the_key"))
         .values({column: bindparam(f"new_{column}") for column in _outcome(results[0])})
     )
     session.connection().execute(
@@ -175,6 +191,7 @@ def _store(session: Session, lease: Lease, results: Sequence[Result]) -> None:
             for result in results
         ),
     )
+    return results
 
 
 def _outcome(result: Result) -> dict[str, object]:

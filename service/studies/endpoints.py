@@ -56,6 +56,7 @@ def create(
 ) -> Response:
     """Send a study. Trials that have a result already are never trained again."""
     spec = resolve(study, max_trials=settings.max_trials)
+    spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
     if dry_run:
         with database.read() as session:
             return JSONResponse(_plan(repository.plan(session, spec)).model_dump(mode="json"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -74,6 +75,11 @@ class StudySpec:
             for learning_rate in self.learning_rates
             for weight_decay in self.weight_decays
         ]
+
+    @cached_property
+    def keyed(self) -> dict[str, TrialSpec]:
+        """Every trial by its key, in the order of `trials`. Hashing many takes a while."""
+        return {trial.key: trial for trial in self.trials()}
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data that `from_json` reads back."""
@@ -154,7 +160,7 @@ def _variant(request: StudyRequest, position: int) -> Variant:
             str(error), field=f"optimizers.{position}.hyperparameters"
         ) from error
     plain = json.loads(json.dumps(complete))
-    return Variant(choice.label, entry.name, entry.version, plain)
+    return Variant(choice.shown_as, entry.name, entry.version, plain)
 
 
 def _check_distinct(variants: tuple[Variant, ...]) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
+from service.db.locks import Alone, alone
 from service.db.tables import IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
-from service.events.repository import HEADER, announce
+from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec
 from service.trials.model import KNOWN, TrialState
@@ -41,7 +42,7 @@ class Plan:
 
 def plan(session: Session, spec: StudySpec) -> Plan:
     """Count a study's trials and those already known, and estimate the time of the rest."""
-    known = _known(session, [trial.key for trial in spec.trials()])
+    known = _known(session, list(spec.keyed))
     missing = spec.trial_count - known
     per_epoch = _seconds_per_epoch(session, spec)
     if missing == 0:
@@ -58,14 +59,12 @@ def create(session: Session, spec: StudySpec) -> str:
 
     A study of which every trial is known is done at once.
     """
+    alone(session, Alone.COMPOSE)
     now = utcnow()
     study_id = secrets.token_hex(6)
-    trials = spec.trials()
-    keys = [trial.key for trial in trials]
-    insert_new(
-        session, TrialRow, (_trial_row(t, k, now) for t, k in zip(trials, keys, strict=True))
-    )
-    _retry_failed(session, keys)
+    keys = list(spec.keyed)
+    insert_new(session, TrialRow, (_trial_row(t, key, now) for key, t in spec.keyed.items()))
+    retried = _retry_failed(session, keys)
     known = _known(session, keys)
     done = known == len(keys)
     session.add(
@@ -90,6 +89,8 @@ def create(session: Session, spec: StudySpec) -> str:
             for position, key in enumerate(keys)
         ),
     )
+    for chunk in _chunks(retried):
+        announce_trials(session, chunk, SUMMARIES, besides=study_id)
     return study_id
 
 
@@ -105,10 +106,7 @@ def create_once(session: Session, spec: StudySpec, idempotency_key: str | None) 
     if idempotency_key is None:
         return create(session, spec), True
     digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True).encode()).hexdigest()
-    if session.get_bind().dialect.name == "postgresql":
-        # Two clients at once with one key: the second waits for the first to commit.
-        lock = int.from_bytes(hashlib.sha256(idempotency_key.encode()).digest()[:8], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(lock)))
+    alone(session, Alone.COMPOSE)
     earlier = session.get(IdempotencyRow, idempotency_key)
     if earlier is None:
         study_id = create(session, spec)
@@ -133,10 +131,14 @@ def load_spec(session: Session, study_id: str) -> StudySpec:
 
 def row(session: Session, study_id: str) -> StudyRow:
     """Return a study's row, or raise `NotFoundError`."""
-    found = session.get(StudyRow, study_id)
+    found = session.get(StudyRow, study_id) if study_id.isalnum() else None
     if found is None:
-        raise NotFoundError(f"there is no study {study_id!r}; GET /api/v1/studies lists them")
+        raise _no_such(study_id)
     return found
+
+
+def _no_such(study_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no study {study_id[:64]!r}; GET /api/v1/studies lists them")
 
 
 def cancel(session: Session, study_id: str) -> None:
@@ -148,6 +150,8 @@ def cancel(session: Session, study_id: str) -> None:
         NotFoundError: There is no such study.
         ConflictError: It has ended otherwise.
     """
+    if not study_id.isalnum():
+        raise _no_such(study_id)
     changed = session.execute(
         update(StudyRow)
         .where(
@@ -180,6 +184,8 @@ def remove(session: Session, study_id: str) -> None:
         NotFoundError: There is no such study.
         ConflictError: It is queued or running.
     """
+    alone(session, Alone.COMPOSE)
+    alone(session, Alone.ANNOUNCE)
     state = row(session, study_id).state
     if not state.final:
         raise ConflictError(f"study {study_id} is {state}: cancel it before you delete it")
@@ -205,7 +211,7 @@ def release_trials(session: Session, study_id: str) -> None:
         StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > utcnow()
     )
     mine = select(StudyTrialRow.trial_key).where(StudyTrialRow.study_id == study_id)
-    session.execute(
+    released = session.scalars(
         update(TrialRow)
         .where(
             TrialRow.state == TrialState.RUNNING,
@@ -213,17 +219,22 @@ def release_trials(session: Session, study_id: str) -> None:
             TrialRow.claimed_by.not_in(live),
         )
         .values(state=TrialState.PENDING, claimed_by=None, epochs_done=0)
-    )
+        .returning(TrialRow.key)
+    ).all()
+    announce_trials(session, released, HEADER)
 
 
-def _retry_failed(session: Session, keys: Sequence[str]) -> None:
-    """Let failed trials be tried again: whoever asks for them anew wants that."""
+def _retry_failed(session: Session, keys: Sequence[str]) -> list[str]:
+    """Let failed trials be tried again: whoever asks for them anew wants that. Returns them."""
+    retried: list[str] = []
     for chunk in _chunks(keys):
-        session.execute(
+        retried += session.scalars(
             update(TrialRow)
             .where(TrialRow.key.in_(chunk), TrialRow.state == TrialState.FAILED)
             .values(state=TrialState.PENDING, reason=None, attempts=0, epochs_done=0)
+            .returning(TrialRow.key)
         )
+    return retried
 
 
 def _known(session: Session, keys: Sequence[str]) -> int:
@@ -240,8 +251,8 @@ def _known(session: Session, keys: Sequence[str]) -> int:
 
 def _seconds_per_epoch(session: Session, spec: StudySpec) -> float | None:
     recent = (
-        select((TrialRow.seconds / TrialRow.epochs).label("each"))
-        .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None))
+        select((TrialRow.seconds / TrialRow.epochs_done).label("each"))
+        .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None), TrialRow.epochs_done > 0)
         .order_by(TrialRow.finished_at.desc())
         .limit(1000)
         .subquery()

@@ -5,9 +5,7 @@ from alembic import context
 import service.db.tables  # noqa: F401 - registers the tables
 from service.db.base import Base
 from service.db.engine import WRITING, Database
-
-LOCK = 0x6C707764
-"""Of PostgreSQL's advisory locks, the one that two migrating processes meet at."""
+from service.db.locks import Alone
 
 
 def run() -> None:
@@ -16,7 +14,7 @@ def run() -> None:
     writer = database.engine.execution_options(**{WRITING: True})
     with writer.begin() as connection:
         if not database.sqlite:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({int(Alone.MIGRATE)})")
         context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():
             context.run_migrations()
