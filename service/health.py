@@ -1,5 +1,6 @@
 """`/healthz` and `/readyz`."""
 
+from alembic.script.revision import RevisionError
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +24,8 @@ def readyz(database: DatabaseOf) -> JSONResponse:
         missing = pending(database)
     except SQLAlchemyError as error:
         return _unready(f"the database does not answer: {type(error).__name__}")
+    except RevisionError:
+        return _unready("the database has a migration that this version does not know")
     if missing:
         return _unready(f"the database lacks {len(missing)} migrations: run `lpwd db upgrade`")
     return JSONResponse({"status": "ready"})

@@ -44,14 +44,15 @@ _DOCUMENTED = {
     HTTPStatus.NOT_FOUND: "Nothing has this address",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid",
 }
+_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status.value: {
-        "description": text,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status, text in _DOCUMENTED.items()
+    status.value: {"description": text, "content": _CONTENT} for status, text in _DOCUMENTED.items()
 }
 """For `responses=` of a router."""
+ANY: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "Any other error", "content": _CONTENT}
+}
+"""Likewise, for what any request may meet."""
 
 
 def install(app: FastAPI) -> None:
@@ -64,7 +65,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, error: RequestValidationError) -> Response:
-        errors = [(_path(one["loc"]), _said(one)) for one in error.errors()]
+        errors = [(_path(one), _said(one)) for one in _causes(error.errors())]
         detail = "; ".join(f"{field}: {said}" if field else said for field, said in errors[:3])
         if len(errors) > 3:
             detail += f"; and {len(errors) - 3} more"
@@ -87,6 +88,16 @@ def install(app: FastAPI) -> None:
         answer = problem(request, status, kind, status.phrase, detail)
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, _: Exception) -> Response:
+        return problem(  # the server logs the traceback
+            request,
+            ServiceError.status,
+            ServiceError.kind,
+            ServiceError.title,
+            "a mistake of the service's, not of the request; its log says more",
+        )
 
     @app.exception_handler(OperationalError)
     def _database(request: Request, error: OperationalError) -> Response:
@@ -124,9 +135,22 @@ def problem(
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
 
 
-def _path(location: Sequence[Any]) -> str:
+def _causes(errors: Sequence[Any]) -> list[Any]:
+    """Leave out lists that pydantic calls too short only because their items were refused."""
+    places = [tuple(one["loc"]) for one in errors]
+    return [
+        one
+        for one, place in zip(errors, places, strict=True)
+        if one["type"] != "too_short"
+        or not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+
+
+def _path(error: Any) -> str:
     """Turn pydantic's location into a dotted path: ``optimizers.0.name``."""
-    parts = [str(part) for part in location]
+    if error["type"] == "json_invalid":
+        return ""  # the location is a position in the text
+    parts = [str(part) for part in error["loc"]]
     if parts and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
     return ".".join(parts)
@@ -135,7 +159,9 @@ def _path(location: Sequence[Any]) -> str:
 def _said(error: Any) -> str:
     """Say what is wrong with a value, and which value it is."""
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] in {"missing", "json_invalid", "value_error"}:
+    if error["type"] == "json_invalid":
+        return f"not JSON: {error['ctx']['error']} at character {error['loc'][-1]}"
+    if error["type"] in {"missing", "value_error"}:
         return str(message)
     shown = repr(error["input"])
     if len(shown) > SHOWN:

@@ -7,6 +7,8 @@ from cronsim import CronSim, CronSimError
 
 from service.errors import InvalidRequestError
 
+FIELDS = 5
+
 
 def check(cron: str, timezone: str) -> None:
     """Refuse a cron expression or time zone that means nothing.
@@ -22,6 +24,8 @@ def check(cron: str, timezone: str) -> None:
             field="timezone",
         ) from error
     try:
+        if len(cron.split()) != FIELDS:  # a sixth would be seconds
+            raise CronSimError("Wrong number of fields")
         next(CronSim(cron, datetime.now(zone)))
     except CronSimError as error:
         raise InvalidRequestError(

@@ -43,7 +43,7 @@ def read(schedule_id: str, database: DatabaseOf) -> ScheduleAnswer:
 def change(
     schedule_id: str, schedule: ScheduleChange, database: DatabaseOf, settings: SettingsOf
 ) -> ScheduleAnswer:
-    """Change a schedule; when it fires next is counted from now."""
+    """Change a schedule; a new time to fire at is counted from now."""
     with database.write() as session:
         changed = repository.change(session, schedule_id, schedule, max_trials=settings.max_trials)
         return ScheduleAnswer.model_validate(changed)

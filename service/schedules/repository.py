@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.db import utcnow
 from service.db.tables import FiringRow, ScheduleRow
 from service.db.upsert import insert_new
-from service.errors import NotFoundError, ServiceError
+from service.errors import InvalidRequestError, NotFoundError, ServiceError
 from service.schedules.clock import check, next_after
 from service.schedules.schemas import ScheduleChange, ScheduleRequest
 from service.studies import repository as studies
@@ -25,7 +25,7 @@ def create(session: Session, request: ScheduleRequest, *, max_trials: int) -> Sc
         InvalidRequestError: Cron expression, time zone or study are not valid.
     """
     check(request.cron, request.timezone)
-    resolve(request.study, max_trials=max_trials)
+    _check_study(request.study, max_trials)
     now = utcnow()
     schedule = ScheduleRow(
         id=secrets.token_hex(6),
@@ -45,7 +45,7 @@ def create(session: Session, request: ScheduleRequest, *, max_trials: int) -> Sc
 def change(
     session: Session, schedule_id: str, request: ScheduleChange, *, max_trials: int
 ) -> ScheduleRow:
-    """Change a schedule; when it fires next is counted from now.
+    """Change a schedule; a new time to fire at is counted from now.
 
     Raises:
         NotFoundError: There is no such schedule.
@@ -57,13 +57,21 @@ def change(
         if value is not None:
             setattr(schedule, field, value)
     if request.study is not None:
-        resolve(request.study, max_trials=max_trials)
+        _check_study(request.study, max_trials)
         schedule.study = request.study.model_dump(mode="json")
-    check(schedule.cron, schedule.timezone)
-    schedule.next_at = (
-        next_after(schedule.cron, schedule.timezone, utcnow()) if schedule.enabled else None
-    )
+    if request.model_fields_set & {"cron", "timezone", "enabled"}:
+        check(schedule.cron, schedule.timezone)
+        schedule.next_at = (
+            next_after(schedule.cron, schedule.timezone, utcnow()) if schedule.enabled else None
+        )
     return schedule
+
+
+def _check_study(study: StudyRequest, max_trials: int) -> None:
+    try:
+        resolve(study, max_trials=max_trials)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.detail, field=f"study.{error.field}") from error
 
 
 def read(session: Session, schedule_id: str) -> ScheduleRow:

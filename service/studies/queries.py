@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from service.trials.model import TrialState
 
 SETTLED = 0.02
 """Share of the work that must be done before the time left is told."""
+LONGEST_CURSOR = 200
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,13 @@ def _encode(created_at: datetime, study_id: str) -> str:
 
 def _before(cursor: str) -> ColumnElement[bool]:
     try:
-        moment, study_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        created_at = datetime.fromisoformat(moment)
-        if created_at.tzinfo is None or not isinstance(study_id, str):
+        if len(cursor) > LONGEST_CURSOR:
             raise ValueError
-    except (ValueError, TypeError, binascii.Error) as error:
+        moment, study_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        created_at = datetime.fromisoformat(moment).astimezone(UTC)
+        if not (isinstance(study_id, str) and study_id.isalnum()):
+            raise ValueError
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise InvalidRequestError(
             f"cursor {cursor[:80]!r} is not one of this service's; leave it out to start anew",
             field="cursor",
@@ -151,5 +154,5 @@ def _eta(study: StudyRow, progress: float, trials: int) -> float | None:
     gained = progress - study.reused / trials
     if study.state is not StudyState.RUNNING or study.started_at is None or gained < SETTLED:
         return None
-    elapsed = (utcnow() - study.started_at).total_seconds()
+    elapsed = max((utcnow() - study.started_at).total_seconds(), 0.0)
     return elapsed * (1 - progress) / gained

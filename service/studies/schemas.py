@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     StrictFloat,
     StrictInt,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -19,6 +20,9 @@ from workers.contracts import LearningRateSchedule, Precision
 
 MAX_RATES = 200
 MAX_SEEDS = 1000
+MAX_SETTING = 1e300
+MAX_NAME = 100
+"""Characters of a name in a catalogue, or of a hyperparameter's value."""
 
 
 class Request(BaseModel):
@@ -53,8 +57,26 @@ def _count_to_seeds(value: Any) -> Any:
     return value
 
 
+def _setting(value: Any) -> Any:
+    """Refuse what is no hyperparameter's value, whichever it is; the catalogue does the rest."""
+    if isinstance(value, str) and len(value) <= MAX_NAME:
+        return value
+    if isinstance(value, int | float) and abs(value) <= MAX_SETTING:
+        return value
+    raise ValueError("a number, true, false or a short string is wanted")
+
+
+Setting = Annotated[
+    Any,
+    AfterValidator(_setting),
+    WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_NAME}),
+]
 LearningRate = Annotated[StrictFloat, Field(gt=0, le=1000, allow_inf_nan=False)]
-WeightDecay = Annotated[StrictFloat, Field(ge=0, le=1000, allow_inf_nan=False)]
+WeightDecay = Annotated[
+    StrictFloat,
+    Field(ge=0, le=1000, allow_inf_nan=False),
+    AfterValidator(abs),  # -0.0 is 0.0: one trial, not two
+]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 Name = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
@@ -65,22 +87,25 @@ Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
 class OptimizerChoice(Request):
     """An optimizer of the catalogue, with hyperparameters of its own."""
 
-    name: str
+    name: Annotated[str, Field(max_length=MAX_NAME)]
     """As `GET /api/v1/optimizers` lists it."""
-    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    hyperparameters: dict[Annotated[str, Field(max_length=MAX_NAME)], Setting] = Field(
+        default_factory=dict
+    )
     """Those that differ from the defaults; learning rate and weight decay come from the grid."""
-    label: Label = ""
+    label: Label | None = None
     """Name in this study, for when one optimizer is there with several settings; its name by
     default."""
 
     @model_validator(mode="before")
     @classmethod
-    def _label_defaults_to_name(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"name": value}
-        if isinstance(value, dict) and "label" not in value and "name" in value:
-            return {**value, "label": value["name"]}
-        return value
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def shown_as(self) -> str:
+        """Name in this study."""
+        return self.label or self.name
 
 
 class BudgetChoice(Request):
@@ -98,7 +123,7 @@ class StudyRequest(Request):
 
     name: Name | None = None
     """For people; made from task and optimizers when left out."""
-    task: str
+    task: Annotated[str, Field(max_length=MAX_NAME)]
     """As `GET /api/v1/tasks` lists it."""
     optimizers: Annotated[tuple[OptimizerChoice, ...], Field(min_length=1, max_length=MAX_RATES)]
     """Names, or objects with `name`, `hyperparameters` and `label`."""
@@ -130,7 +155,7 @@ class StudyRequest(Request):
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
-        _distinct(tuple(choice.label for choice in self.optimizers))
+        _distinct(tuple(choice.shown_as for choice in self.optimizers))
         return self
 
 
