@@ -14,6 +14,7 @@ from service import health, problems
 from service.catalogue import endpoints as catalogue
 from service.db import Database
 from service.events import endpoints as events
+from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
 from service.limits import BodyLimit
@@ -53,8 +54,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.renderer = renderer
     app.state.results = cache
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(SecurityHeaders)
     problems.install(app)
-    api = APIRouter(prefix="/api/v1")
+    api = APIRouter(prefix="/api/v1", responses=problems.ANY)
     for resource in RESOURCES:
         api.include_router(resource.router)
     app.include_router(api)
