@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.heatmaps.model import MetricView, StudyResults
-from service.studies.model import StudyState, StudySummary
-
-
-@dataclass(frozen=True)
-class StudyPage:
-    """Some studies, newest first."""
-
-    items: tuple[StudySummary, ...]
-    next_cursor: str | None
-    """Where the next page begins; None on the last."""
+from service.studies.model import StudyPage, StudyState, StudySummary
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def verdict(results: StudyResults) -> str | None:
     widest, said = most_tolerant(rows, grid)
     sentences = [_leading(leaders, results.metric), *([said] if said else [])]
     for row in rows:
-        if row.optimizer.split("-")[-1] == SUBJECT and len(rows) > 1:
+        if _is_subject(row) and len(rows) > 1:
             sentences += _standing(row, leaders, widest, results.metric)
     text = " ".join(sentences)
     complete = all(row.cells_done == row.cells for row in results.robustness)
@@ -46,6 +46,19 @@ def honesty(seeds: int) -> str:
     return (
         f"{formatting.count(seeds, 'seed')} a cell. No test of significance is made here: "
         "where two intervals overlap, the order may be chance."
+    )
+
+
+def confound(results: StudyResults) -> str | None:
+    """What part of LPWD's tolerance is not due to its profile over the layers; None without LPWD.
+
+    The mean of λ·i/n over n layers is λ(n + 1)/2n: on a log axis, that much is a mere shift.
+    """
+    if not any(_is_subject(row) for row in results.robustness):
+        return None
+    return (
+        "LPWD gives layer i of n the share i/n of the weight decay, on average (n + 1)/2n: part of "
+        "what it tolerates is that smaller dose."
     )
 
 
@@ -140,3 +153,7 @@ def _names(rows: list[RobustnessRow]) -> str:
         titles = [*titles[: NAMED - 1], f"{len(titles) - NAMED + 1} others"]
     *first, last = titles
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _is_subject(row: RobustnessRow) -> bool:
+    return row.optimizer.split("-")[-1] == SUBJECT

@@ -18,17 +18,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from dashboards import formatting
+from dashboards.api_reference import describe
 from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
 from dashboards.parts import PANEL, all_parts
-from dashboards.queries import Queries, StudyPage
+from dashboards.queries import Queries
 from dashboards.rendering import Renderer
 from dashboards.security import SECURITY_HEADERS
 from dashboards.tables import interval_glyph
-from dashboards.verdict import honesty, verdict
+from dashboards.verdict import confound, honesty, verdict
 from service.heatmaps.model import StudyResults
-from service.studies.model import StudyState, StudySummary
+from service.studies.model import StudyPage, StudyState, StudySummary
 
 HERE: Final = Path(__file__).parent
 
@@ -106,6 +107,10 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     def studies_table(state: StudyState | None = None, cursor: str | None = None) -> HTMLResponse:
         return render("fragments/studies.html", **listed(state, cursor))
 
+    @router.get("/docs")
+    def docs(request: Request) -> HTMLResponse:
+        return render("docs.html", resources=describe(request.app.openapi()))
+
     @router.get("/studies/{study_id}")
     def study(study_id: str) -> HTMLResponse:
         context = study_context(queries.study(study_id), queries.results(study_id), renderer)
@@ -151,6 +156,7 @@ def study_context(
         "ramp": scale.captions(results),
         "verdict": verdict(results),
         "honesty": honesty(results.seeds),
+        "confound": confound(results),
         "draw_heatmap": lambda found: drawing(heatmap(found, results, theme=theme), renderer),
         "draw_curves": lambda: drawing(learning_curves(results, theme), renderer),
     }

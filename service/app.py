@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.middleware.gzip import GZipMiddleware
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.results = cache
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(GZipMiddleware, compresslevel=5)
     problems.install(app)
     api = APIRouter(prefix="/api/v1", responses=problems.ANY)
     for resource in RESOURCES:

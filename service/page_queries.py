@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from dashboards.queries import BestScore, StudyPage
+from dashboards.queries import BestScore
 from service.db import Database
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
 from service.studies import queries
-from service.studies.model import StudyState, StudySummary
+from service.studies.model import StudyPage, StudyState, StudySummary
 
 
 class PageQueries:
@@ -21,8 +21,7 @@ class PageQueries:
     def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
         """Return studies, newest first, of one state or of all."""
         with self._database.read() as session:
-            found = queries.page(session, state=state, cursor=cursor)
-        return StudyPage(found.items, found.next_cursor)
+            return queries.page(session, state=state, cursor=cursor)
 
     def study(self, study_id: str) -> StudySummary:
         """Return one study. Raises `NotFoundError`."""

@@ -64,3 +64,12 @@ class StudySummary:
     """Estimated time left; None until it can be told."""
     device: str | None
     """Where it trains, for instance ``2 × cpu``."""
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """Some studies, newest first."""
+
+    items: tuple[StudySummary, ...]
+    next_cursor: str | None
+    """Where the next page begins; None on the last."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.db import utcnow
 from service.db.tables import StudyRow, StudyTrialRow, TrialRow
 from service.errors import InvalidRequestError
-from service.studies.model import StudyState, StudySummary
+from service.studies.model import StudyPage, StudyState, StudySummary
 from service.studies.planning import StudySpec
 from service.studies.repository import row
 from service.trials.model import TrialState
@@ -21,14 +21,6 @@ from service.trials.model import TrialState
 SETTLED = 0.02
 """Share of the work that must be done before the time left is told."""
 LONGEST_CURSOR = 200
-
-
-@dataclass(frozen=True)
-class StudyPage:
-    """Some studies, newest first, and where the next ones begin."""
-
-    items: tuple[StudySummary, ...]
-    next_cursor: str | None
 
 
 @dataclass

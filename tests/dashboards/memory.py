@@ -8,12 +8,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from starlette.responses import Response
 
-from dashboards.queries import BestScore, StudyPage
+from dashboards.queries import BestScore
 from dashboards.rendering import Renderer
 from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
 from service.heatmaps.model import StudyResults
-from service.studies.model import StudyState, StudySummary
+from service.studies.model import StudyPage, StudyState, StudySummary
 
 PAGE_SIZE = 20
 

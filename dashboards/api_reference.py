@@ -1,0 +1,109 @@
+"""The API reference: pure, from the OpenAPI document to what a page shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PLAIN = "plain"
+"""Heading of operations that belong to no resource."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A parameter of an operation, or a property of its body."""
+
+    name: str
+    where: str
+    """``path``, ``query``, ``header`` or ``body``."""
+    kind: str
+    required: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    text: str
+    fields: tuple[Field, ...]
+    answers: tuple[tuple[str, str], ...]
+    """Status and what it means."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Operations that belong together."""
+
+    name: str
+    operations: tuple[Operation, ...]
+
+
+def describe(document: Mapping[str, Any]) -> tuple[Resource, ...]:
+    """Group an OpenAPI 3.1 document's operations by their first tag, in its order."""
+    found: dict[str, list[Operation]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            tag = (operation.get("tags") or [PLAIN])[0]
+            found.setdefault(tag, []).append(_operation(document, method, path, operation))
+    return tuple(Resource(name, tuple(operations)) for name, operations in found.items())
+
+
+def _operation(
+    document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]
+) -> Operation:
+    parameters = [
+        Field(
+            one["name"],
+            one["in"],
+            _kind(document, one.get("schema", {})),
+            one.get("required", False),
+            one.get("description", ""),
+        )
+        for one in operation.get("parameters", [])
+    ]
+    return Operation(
+        method=method.upper(),
+        path=path,
+        text=operation.get("description", operation.get("summary", "")),
+        fields=(*parameters, *_body(document, operation)),
+        answers=tuple(
+            (status, answer.get("description", ""))
+            for status, answer in operation.get("responses", {}).items()
+        ),
+    )
+
+
+def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Sequence[Field]:
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = _resolved(document, content.get("application/json", {}).get("schema", {}))
+    required = schema.get("required", [])
+    return [
+        Field(name, "body", _kind(document, one), name in required, one.get("description", ""))
+        for name, one in schema.get("properties", {}).items()
+    ]
+
+
+def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow a reference within the document."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    found: Any = document
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return _resolved(document, found)
+
+
+def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Name a schema's type in a few words: ``list of number``, ``test or validation``."""
+    schema = _resolved(document, schema)
+    if "anyOf" in schema:
+        kinds = [_kind(document, one) for one in schema["anyOf"] if one.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    if schema.get("type") == "array":
+        return f"list of {_kind(document, schema.get('items', {}))}"
+    return str(schema.get("title" if schema.get("type") == "object" else "type", "any"))
