@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lpwd.adopt import adopt_state
     from lpwd.construct import build
     from lpwd.family import FamilyOptimizer
     from lpwd.layers.table import LayerTable, layer_groups, layer_table
@@ -21,6 +22,7 @@ _HOMES = {
     "LayerTable": "lpwd.layers.table",
     "SGD": "lpwd.optimizers",
     "SGDLPWD": "lpwd.optimizers",
+    "adopt_state": "lpwd.adopt",
     "build": "lpwd.construct",
     "layer_groups": "lpwd.layers.table",
     "layer_table": "lpwd.layers.table",
@@ -34,6 +36,7 @@ __all__ = [
     "DecayedOptimizer",
     "FamilyOptimizer",
     "LayerTable",
+    "adopt_state",
     "build",
     "layer_groups",
     "layer_table",

@@ -16,7 +16,7 @@ from lpwd.family import FamilyOptimizer, Params
 from lpwd.layers.schedules import LayerSchedule, Matched, Mean, layer_factors, named_schedule
 from lpwd.rates import check_rate
 from lpwd.rules import RULES, DecayRule, Moment
-from lpwd.slices import Group, Slice, decays, split
+from lpwd.slices import Group, Slice, State, decays, split
 from lpwd.updates import BaseUpdate
 
 
@@ -156,7 +156,12 @@ class DecayedOptimizer(FamilyOptimizer):
     def _split(
         self, group: Group, chosen: Callable[[Tensor], bool], *, with_gradients: bool
     ) -> list[Slice]:
-        return split(group, self.state.__getitem__, chosen, with_gradients=with_gradients)
+        # Before the forward pass nothing is created, as some parameters may get no gradient.
+        state_of = self.state.__getitem__ if with_gradients else self._present_state
+        return split(group, state_of, chosen, with_gradients=with_gradients)
+
+    def _present_state(self, param: Tensor) -> State:
+        return self.state.get(param, {})
 
     def _require_decay(self) -> None:
         if any(not group.get("decayed", True) for group in self.param_groups):

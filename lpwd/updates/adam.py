@@ -1,5 +1,6 @@
 """Adam, with AMSGrad, to the bit as `torch.optim.Adam` computes it."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -49,22 +50,20 @@ class AdamUpdate(BaseUpdate):
         """θ ← θ − η m̂ / (√v̂ + ε)."""
         beta1, beta2 = part.group["betas"]
         denominators = list(torch._foreach_sqrt(_undivided(part)))
-        steps = _steps(part)
-        torch._foreach_div_(denominators, [(1 - beta2**step) ** 0.5 for step in steps])
+        torch._foreach_div_(denominators, [one**0.5 for one in _corrections(part, beta2)])
         torch._foreach_add_(denominators, part.group["eps"])
         _subtract_quotients_(
             part.params,
             part.direction,
             denominators,
             part.learning_rate(),
-            [1 - beta1**step for step in steps],
+            _corrections(part, beta1),
         )
 
     def second_moments(self, part: Slice) -> list[Tensor]:
         """Return v̂; under AMSGrad, of the running maximum."""
         beta2 = part.group["betas"][1]
-        corrections = [1 - beta2**step for step in _steps(part)]
-        return list(torch._foreach_div(_undivided(part), corrections))
+        return list(torch._foreach_div(_undivided(part), _corrections(part, beta2)))
 
 
 def _undivided(part: Slice) -> list[Tensor]:
@@ -90,15 +89,18 @@ def _count(steps: list[Tensor]) -> None:
         torch._foreach_add_(steps, 1)
 
 
-def _steps(part: Slice) -> list[Any]:
-    """Return the step counts: as numbers where they are on the CPU, as tensors where reading waits.
+def _corrections(part: Slice, beta: float) -> list[Any]:
+    """Return 1 − β^t of each parameter: numbers where t is on the CPU, tensors where reading waits.
 
-    Under `torch.compile` they stay tensors too, so that a new count does not compile anew.
+    Under `torch.compile` they are tensors too, so that a new count does not compile anew.
     """
     steps = [state["step"] for state in part.states]
-    if part.group["capturable"] or torch.compiler.is_compiling():
-        return steps
-    return [step.item() for step in steps]
+    if not part.group["capturable"] and not torch.compiler.is_compiling():
+        return [1 - beta ** step.item() for step in steps]
+    # t is float32, in which 1 − β^t would lose four digits at first; −expm1(t ln β) loses none.
+    exponents = torch._foreach_mul(steps, math.log(beta) if beta > 0.0 else -math.inf)
+    torch._foreach_expm1_(exponents)
+    return list(torch._foreach_neg(exponents))
 
 
 def _subtract_quotients_(
