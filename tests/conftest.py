@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 
 from service.app import create_app
 from service.db import Database, schema
 from service.settings import Settings
+from tests.browsing import chromium
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx's successor
@@ -132,6 +134,13 @@ def study() -> Callable[..., dict[str, Any]]:
         } | changes
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start one Chromium for the session."""
+    with chromium() as running:
+        yield running
 
 
 @contextmanager

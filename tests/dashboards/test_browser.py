@@ -1,29 +1,20 @@
 """The pages in a real browser, under their own Content-Security-Policy."""
 
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from dashboards.rendering import Renderer
 from service.studies.model import StudyState
+from tests.browsing import Watched
 from tests.dashboards import samples
 from tests.dashboards.memory import Memory, app
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 PATIENCE = 20_000
 """Milliseconds until what should have happened counts as failed; nothing waits this long."""
 
@@ -32,17 +23,6 @@ CAUGHT_UP = (
     "() => !fetching && performance.getEntries().some(one => one.name.includes('/fragments/'))"
 )
 """What a page missed before its stream opened has been fetched."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
-        if found is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium here: install it, or run `playwright install chromium`")
-        running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture
@@ -62,25 +42,6 @@ def address(memory: Memory, renderer: Renderer) -> Iterator[str]:
     memory.closed = True
     server.should_exit = True
     thread.join()
-
-
-class Watched:
-    """A page, and everything it should not have done."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.add_init_script(
-            "addEventListener('securitypolicyviolation',"
-            " event => console.error('refused: ' + event.violatedDirective))"
-        )
-
-    def fragments(self) -> list[str]:
-        return [url.split("/fragments/")[1] for url in self.requests if "/fragments/" in url]
 
 
 @pytest.fixture

@@ -1,0 +1,161 @@
+"""The command line, as a newcomer meets it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from service import presets
+from service.study_file import StudyFileError, parse
+from tests.live import serving
+
+COMMANDS = ("serve", "demo", "submit", "watch", "cancel", "api", "runner", "scheduler", "db")
+
+
+def lpwd(*arguments, env=None, stdin=None):
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        env={**os.environ, "COLUMNS": "100", **(env or {})},
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("cli")) as live:
+        yield live
+
+
+def test_help_names_every_command():
+    done = lpwd("--help")
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    done = lpwd(command, "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_submit_and_watch_end_with_the_table(live, tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "task: digits-mlp\noptimizers: [adamw, adam-lpwd]\nlearning_rates: [1e-2]\n"
+        "weight_decays: [0, 1e-1]\nseeds: 2\nbudget: {epochs: 3}\n"
+    )
+    planned = lpwd("submit", str(file), "--dry-run", "--server", live.url)
+    assert planned.returncode == 0, planned.stderr
+    assert "8 trials: 0 known already, 8 to train" in planned.stdout
+    done = lpwd("submit", str(file), "--watch", "--server", live.url)
+    assert done.returncode == 0, done.stderr
+    assert "8/8 trials" in done.stdout
+    assert "Adam + LPWD" in done.stdout
+    again = lpwd("submit", "-", "--server", live.url, stdin=file.read_text())
+    assert "8 trials: 8 known already, 0 to train" in again.stdout
+
+
+def test_cancelling_a_study_ends_its_watching(live):
+    study = yaml.safe_dump(
+        {
+            "task": "digits-mlp",
+            "optimizers": ["adamw"],
+            "learning_rates": [0.01],
+            "weight_decays": [0.1],
+            "seeds": 1,
+            "budget": {"epochs": 10_000},
+        }
+    )
+    with live.client() as client:
+        created = client.submit(parse(study, origin="test")).study
+    assert "cancelled" in lpwd("cancel", created.id, "--server", live.url).stdout
+    watched = lpwd("watch", created.id, "--server", live.url)
+    assert watched.returncode == 1
+    assert "is cancelled" in watched.stdout
+
+
+def test_a_refused_study_names_the_field(live, tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "task: digit-mlp\noptimizers: [adamw]\nlearning_rates: [1]\nweight_decays: [0]\n"
+    )
+    done = lpwd("submit", str(file), "--server", live.url)
+    assert done.returncode == 1
+    assert "did you mean 'digits-mlp'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_study_is_said_so(live):
+    done = lpwd("watch", "abc", "--server", live.url)
+    assert done.returncode == 1
+    assert "there is no study 'abc'" in done.stderr
+
+
+def test_no_service_is_said_so_with_the_way_out(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("task: digits-mlp\n")
+    done = lpwd("submit", str(file), "--server", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "lpwd serve" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_said_so(live, tmp_path):
+    done = lpwd("serve", "--port", str(live.port), "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"port {live.port}" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_listening_to_the_world_is_refused(tmp_path):
+    done = lpwd("serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "no access control" in done.stderr
+
+
+def test_outdated_tables_are_said_so_and_db_upgrade_makes_them(tmp_path):
+    env = {"LPWD_DATA_DIR": str(tmp_path)}
+    done = lpwd("api", "--port", "0", env=env)
+    assert done.returncode == 1
+    assert "lpwd db upgrade" in done.stderr
+    assert "applied 0001" in lpwd("db", "upgrade", env=env).stdout
+    assert "it is current" in lpwd("db", "upgrade", env=env).stdout
+
+
+def test_a_wrong_database_url_is_said_so():
+    done = lpwd("serve", "--port", "0", env={"LPWD_DATABASE_URL": "nonsense"})
+    assert done.returncode == 1
+    assert "LPWD_DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1e-3", 1e-3), ("1E3", 1e3), ("-2e-4", -2e-4), ("1.5e-2", 1.5e-2), ("3", 3), ("0.1", 0.1)],
+)
+def test_numbers_in_yaml_are_numbers(text, value):
+    assert parse(f"x: {text}", origin="test")["x"] == value
+
+
+@pytest.mark.parametrize("text", ["", "- a", "just words", "{a: [", "x: !!python/name:os.system"])
+def test_what_is_no_study_is_refused_by_the_files_name(text):
+    with pytest.raises(StudyFileError, match=r"study\.yaml"):
+        parse(text, origin="study.yaml")
+
+
+def test_the_demo_is_what_the_readme_says():
+    demo = presets.load("demo")
+    assert demo["optimizers"] == ["adamw", "adam-l2", "adam-rwd", "adam-pwd", "adam-lpwd"]
+    assert 0 in demo["weight_decays"]
+    assert max(demo["weight_decays"]) >= 0.5
+    axes = ("optimizers", "learning_rates", "weight_decays")
+    count = demo["seeds"]
+    for axis in axes:
+        count *= len(demo[axis])
+    assert count == 525
