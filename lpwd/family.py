@@ -21,10 +21,12 @@ class FamilyOptimizer(Optimizer):
     def attach(self, model: nn.Module) -> RemovableHandle:
         """Make `model` call `decay()` before each forward pass in training mode.
 
-        Gradient accumulation decays once, evaluation never, a copy of the model never. Call
-        `remove()` on the returned handle to end it.
+        Gradient accumulation decays once, evaluation never, a copy of the model never. Attach
+        last, after DDP, FSDP or `torch.compile` wrapped the model. Call `remove()` on the returned
+        handle to end it.
         """
-        return model.register_forward_pre_hook(DecayHook(self))
+        # First of all hooks: FSDP's own gathers the weights, and must gather decayed ones.
+        return model.register_forward_pre_hook(DecayHook(self), prepend=True)
 
     def train(self) -> None:
         """Put the weights where training goes on; does nothing unless the optimizer says so."""

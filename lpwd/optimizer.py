@@ -161,7 +161,8 @@ class DecayedOptimizer(FamilyOptimizer):
         return split(group, state_of, chosen, with_gradients=with_gradients)
 
     def _present_state(self, param: Tensor) -> State:
-        return self.state.get(param, {})
+        state: State = self.state.get(param, {})
+        return state
 
     def _require_decay(self) -> None:
         if any(not group.get("decayed", True) for group in self.param_groups):
