@@ -1,7 +1,7 @@
 """The optimizer that joins one base update with one decay rule."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Protocol, overload
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,19 @@ from lpwd.slices import Group, Slice, State, decays, split
 from lpwd.updates import BaseUpdate
 
 
+class StepObserver(Protocol):
+    """Something that stands around each decay and update of a slice, and runs it."""
+
+    def observe_decay(self, part: Slice, act: Callable[[Slice], None]) -> None:
+        """Run `act(part)`, the decay."""
+
+    def observe_update(self, part: Slice, act: Callable[[Slice], None]) -> None:
+        """Run `act(part)`, the update."""
+
+    def observe_end(self) -> None:
+        """Hear that the step is over."""
+
+
 class DecayedOptimizer(FamilyOptimizer):
     """A `torch.optim.Optimizer` made of a base update and a decay rule. Use a subclass.
 
@@ -29,6 +42,7 @@ class DecayedOptimizer(FamilyOptimizer):
     """
 
     update: ClassVar[BaseUpdate]
+    observer: StepObserver | None = None  # a diagnosis; not copied and not saved
 
     def __init__(
         self,
@@ -85,10 +99,13 @@ class DecayedOptimizer(FamilyOptimizer):
         for group in self.param_groups:
             if group["decayed"]:
                 continue
-            if decays(group):
-                for part in self._split(group, _trained, with_gradients=False):
-                    self.rule.shrink(part)
+            for part in self._decayed_slices(group):
+                self._shrink(part)
             group["decayed"] = True
+
+    def decayed_slices(self) -> list[Slice]:
+        """Return the trained parameters that decay, without their gradients."""
+        return [part for group in self.param_groups for part in self._decayed_slices(group)]
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -136,6 +153,8 @@ class DecayedOptimizer(FamilyOptimizer):
         for group in self.param_groups:
             if "decayed" in group:
                 group["decayed"] = False
+        if self.observer is not None:
+            self.observer.observe_end()
         return loss
 
     def _advance(self, part: Slice) -> None:
@@ -148,10 +167,22 @@ class DecayedOptimizer(FamilyOptimizer):
     def _descend(self, part: Slice) -> None:
         moment = self.rule.moment if decays(part.group) else None
         if moment is Moment.BEFORE_UPDATE:
-            self.rule.shrink(part)
-        self.update.descend(part)
+            self._shrink(part)
+        if self.observer is None:
+            self.update.descend(part)
+        else:
+            self.observer.observe_update(part, self.update.descend)
         if moment is Moment.AFTER_UPDATE:
+            self._shrink(part)
+
+    def _shrink(self, part: Slice) -> None:
+        if self.observer is None:
             self.rule.shrink(part)
+        else:
+            self.observer.observe_decay(part, self.rule.shrink)
+
+    def _decayed_slices(self, group: Group) -> list[Slice]:
+        return self._split(group, _trained, with_gradients=False) if decays(group) else []
 
     def _split(
         self, group: Group, chosen: Callable[[Tensor], bool], *, with_gradients: bool

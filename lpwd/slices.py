@@ -58,8 +58,7 @@ class Slice:
     @property
     def stacked(self) -> bool:
         """Say whether the parameters hold several models along their leading axis."""
-        rates = (self.group["lr"], self.group["weight_decay"])
-        return any(isinstance(rate, Tensor) and rate.ndim == 1 for rate in rates)
+        return is_stacked(self.group)
 
     def select(self, chosen: Sequence[int]) -> "Slice":
         """Return the part with the chosen indices into this slice's lists."""
@@ -79,6 +78,12 @@ class Slice:
     def _factors(self) -> list[float] | None:
         factors = self.group["factors"]
         return None if factors is None else [factors[position] for position in self.positions]
+
+
+def is_stacked(group: Group) -> bool:
+    """Say whether the group's parameters hold several models along their leading axis."""
+    rates = (group["lr"], group["weight_decay"])
+    return any(isinstance(rate, Tensor) and rate.ndim == 1 for rate in rates)
 
 
 def decays(group: Group) -> bool:
