@@ -14,7 +14,7 @@ from service.events.repository import revision
 from service.heatmaps.aggregate import TrialView, aggregate, best_cells
 from service.heatmaps.model import StudyResults
 from service.studies.planning import StudySpec, settings_of
-from service.studies.repository import load_spec
+from service.studies.repository import load_spec, row
 from service.trials import curves
 from service.trials.model import TrialState
 
@@ -41,6 +41,7 @@ class ResultsCache:
         tolerance: float = DEFAULT_TOLERANCE,
     ) -> StudyResults:
         """Return a study's results. Raises `NotFoundError`."""
+        row(session, study_id)
         key = (study_id, split, tolerance, revision(session, study_id))
         with self._lock:
             if key in self._kept:
