@@ -60,6 +60,7 @@ class Lease:
         ended = StudyState.DONE if states <= KNOWN else StudyState.FAILED
         error = None if ended is StudyState.DONE else _failures(session, self.study_id)
         self._end(session, ended, error)
+        announce(session, self.study_id, HEADER)
         return ended
 
     def give_back(self, session: Session) -> None:
@@ -76,8 +77,9 @@ class Lease:
     def fail(self, session: Session, reason: str) -> None:
         """End the study as failed, for a reason that no further try would change."""
         self.renew(session)
-        release_trials(session, self.study_id)
         self._end(session, StudyState.FAILED, reason)
+        release_trials(session, self.study_id)
+        announce(session, self.study_id, HEADER)
 
     def _end(self, session: Session, state: StudyState, error: str | None) -> None:
         session.execute(
@@ -91,7 +93,6 @@ class Lease:
                 lease_expires_at=None,
             )
         )
-        announce(session, self.study_id, HEADER)
 
 
 def claim(database: Database, *, seconds: float, device: str) -> Lease | None:
