@@ -10,7 +10,10 @@ from tests.workers.reference import step_losses
 from workers.contracts import LearningRateSchedule, Pack, Precision
 from workers.training import StackedRun
 
-OURS = [entry.name for entry in lpwd.catalogue.entries() if entry.role != "external"]
+OPTIMIZERS = [entry.name for entry in lpwd.catalogue.entries()]
+COMPARABLE = {"soap": 2, "muon": 3}
+"""Steps after which these may part, since they blow rounding up by design: SOAP's eigenvectors are
+arbitrary where eigenvalues coincide, Muon's Newton-Schulz runs in bfloat16. All others: every step."""
 TOLERANCE = {Precision.FLOAT64: 1e-10, Precision.FLOAT32: 1e-4}
 
 
@@ -26,7 +29,7 @@ def single_losses(trials, steps):
 
 
 @pytest.mark.parametrize("precision", list(TOLERANCE))
-@pytest.mark.parametrize("optimizer", OURS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_losses_of_the_first_epoch_agree(trial, optimizer, precision):
     rates = {"learning_rate": 0.01} if "adam" in optimizer else {"learning_rate": 0.1}
     trials = [
@@ -36,9 +39,9 @@ def test_losses_of_the_first_epoch_agree(trial, optimizer, precision):
     ]
     stacked = stacked_losses(trials)
     assert stacked.shape == (17, len(trials))
-    np.testing.assert_allclose(
-        stacked, single_losses(trials, 17), rtol=TOLERANCE[precision], atol=0
-    )
+    steps = COMPARABLE.get(optimizer, 17)
+    single = single_losses(trials, steps)
+    np.testing.assert_allclose(stacked[:steps], single, rtol=TOLERANCE[precision], atol=0)
 
 
 def test_many_optimizers_in_one_pack_do_not_mix(trial):
