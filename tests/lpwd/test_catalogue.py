@@ -60,7 +60,7 @@ def test_an_unknown_name_is_answered_with_near_ones_and_all() -> None:
 
 
 def test_a_name_is_registered_once() -> None:
-    with pytest.raises(DuplicateOptimizer, match="already has an optimizer 'adamw'"):
+    with pytest.raises(DuplicateOptimizer, match="'adamw', which lpwd has registered already"):
         catalogue.register(catalogue.get("adamw"))
 
 
