@@ -40,7 +40,7 @@ class LayerTable:
         rows: one a parameter, in layer order.
         layer_count: n, the number of layers.
         unit: what a layer is ("module", "block", "parameter" or "given").
-        order: how the layers were put in order ("use", "registration" or "given").
+        order: how the layers were put in order ("use", "registration" or "their numbers").
     """
 
     rows: tuple[LayerRow, ...]
@@ -107,7 +107,7 @@ class LayerTable:
         factors = layer_factors(schedule, self.layer_count, self.layer_sizes())
         width = max([len("parameter"), *(len(row.name) for row in self.rows)])
         lines = [
-            f"{self.layer_count} layers; a layer is a {self.unit}; ordered by {self.order}",
+            f"{self.layer_count} layers ({self.unit}), ordered by {self.order}",
             f"{'parameter':<{width}}  {'layer':>7}  factor  {'elements':>10}  decayed",
         ]
         for row in self.rows:
@@ -170,7 +170,7 @@ def layer_table(
         tuple(rows),
         max(numbers.values()),
         "given" if given else unit,
-        "the given numbers" if given else by,
+        "their numbers" if given else by,
     )
 
 

@@ -49,7 +49,7 @@ def test_layers_are_numbered_by_first_use() -> None:
 def test_without_inputs_layers_are_numbered_as_registered_and_the_table_says_so() -> None:
     table = layer_table(Reversed())
     assert layers(table)["spare.weight"] < layers(table)["last.weight"]
-    assert str(table).startswith("4 layers; a layer is a module; ordered by registration")
+    assert str(table).startswith("4 layers (module), ordered by registration")
 
 
 def test_weights_decay_and_biases_and_normalisation_do_not() -> None:
@@ -76,7 +76,7 @@ def test_a_tied_weight_has_one_row_at_its_first_use() -> None:
 def test_the_table_prints_what_it_knows() -> None:
     text = str(layer_table(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), torch.zeros(1, 3)))
     lines = [line.split() for line in text.splitlines()]
-    assert lines[0] == ["2", "layers;", "a", "layer", "is", "a", "module;", "ordered", "by", "use"]
+    assert lines[0] == ["2", "layers", "(module),", "ordered", "by", "use"]
     assert ["0.weight", "1/2", "0.500", "6", "yes"] in lines
     assert ["1.bias", "2/2", "-", "1", "no"] in lines
 
@@ -140,3 +140,39 @@ def test_nonsense_is_refused(make: Callable[[], object], message: str) -> None:
 def test_lpwd_refuses_parameters_without_layers_and_says_what_to_do() -> None:
     with pytest.raises(MissingLayers, match=r"layer_groups\(model, example_input\)"):
         LPWD(nn.Linear(3, 2).parameters(), weight_decay=0.0)
+
+
+def test_layers_may_be_given() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2), nn.Linear(2, 2), nn.Linear(2, 1))
+    given = {
+        name: {"0": 7, "1": 8, "2": 7, "3": 20}[name[0]] for name, _ in model.named_parameters()
+    }
+    table = layer_table(model, layers=given)
+    assert table.layer_count == 2
+    assert layers(table)["2.weight"] == layers(table)["0.weight"] == layers(table)["1.weight"] == 1
+    assert layers(table)["3.weight"] == 2
+    assert str(table).startswith("2 layers (given), ordered by their numbers")
+    with pytest.raises(UnknownParameter, match=r"miss '1\.bias'"):
+        layer_table(model, layers={k: v for k, v in given.items() if k != "1.bias"})
+    with pytest.raises(UnknownParameter, match="name 'head'"):
+        layer_table(model, layers={**given, "head": 3})
+
+
+def test_frozen_layers_keep_their_place() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    model[0].requires_grad_(False)
+    assert layers(layer_table(model, torch.zeros(1, 3)))["1.weight"] == 2
+
+
+def test_the_table_shows_the_factors_of_any_schedule() -> None:
+    table = layer_table(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)))
+    lines = [line.split() for line in table.to_text("reversed").splitlines()]
+    assert ["0.weight", "1/2", "1.000", "6", "yes"] in lines
+    assert ["1.weight", "2/2", "0.500", "2", "yes"] in lines
+    assert table.layer_sizes() == [6, 2]
+
+
+def test_a_model_in_which_nothing_decays_has_one_layer() -> None:
+    table = layer_table(nn.Sequential(nn.LayerNorm(3), nn.LayerNorm(3)))
+    assert table.layer_count == 1
+    assert not any(row.decayed for row in table.rows)
