@@ -6,20 +6,21 @@ small trials themselves (docs/decisions/0002-ray-core-actors.md).
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError, TaskCancelledError
+from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
 
 from workers.contracts import Device, EpochReport, Pack
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 120.0
-"""Seconds a worker may take to import torch and report its device."""
+"""Seconds a worker may take to find a place, import torch and report its device."""
 LOSSES_IN_A_ROW = 5
 """Workers lost without one epoch in between, after which the pool gives up."""
 
@@ -99,8 +100,12 @@ class _Trainer:
 
 @dataclass
 class _Worker:
+    """An actor. It introduces itself once torch is imported; until then it has no device."""
+
     actor: Any
-    device: Device
+    introduction: Any
+    started: float
+    device: Device | None = None
     ticket: int | None = None
     """Of the pack it trains; None while it waits."""
     reports: Any = None
@@ -130,44 +135,48 @@ def connect(address: str, *, cpus: int | None = None) -> None:
 
 
 class RayPool:
-    """Workers and what they are at. Used by one thread.
+    """Workers, one a device of the cluster, and what they are at. Used by one thread.
 
     `idle` tells how many packs may be submitted; `poll` returns what happened since.
     """
 
     def __init__(self, choice: DeviceChoice = DeviceChoice.AUTO) -> None:
-        """Start one worker a device on the cluster that `connect` joined.
+        """Start the workers of the cluster that `connect` joined, and wait for the first.
 
         Raises:
             RuntimeError: GPUs are asked for and the cluster has none.
             WorkersLostError: No worker starts.
         """
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = int(resources.get("GPU", 0))
-        if choice is DeviceChoice.GPU and not gpus:
-            raise RuntimeError(
-                "LPWD_WORKER_DEVICE=gpu, but the Ray cluster has no GPU: add a node with one, "
-                "or set LPWD_WORKER_DEVICE=auto"
-            )
-        self._gpu = gpus > 0 and choice is not DeviceChoice.CPU
-        count = gpus if self._gpu else max(1, int(resources.get("CPU", 1)))
+        self._gpu = _use_gpu(choice)
         self._losses = 0
         self._tickets = 0
-        self._workers = self._start(count)
-        logger.info(
-            "training on %s",
-            ", ".join(f"{d.kind} ({d.name}), worker {d.pid}" for d in self.devices),
-        )
+        self._workers: list[_Worker] = []
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.devices:
+            self.grow()
+            self.poll(1.0)
+            if time.monotonic() > deadline:
+                raise WorkersLostError(
+                    f"no worker started within {START_TIMEOUT:.0f} s; does the cluster have a "
+                    "node with a free device?"
+                )
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Where the workers train, one entry a worker."""
-        return tuple(worker.device for worker in self._workers)
+        """Where the workers train, one entry a worker that is up."""
+        return tuple(worker.device for worker in self._workers if worker.device is not None)
 
     @property
     def idle(self) -> int:
         """How many workers wait for a pack."""
-        return sum(worker.ticket is None for worker in self._workers)
+        return sum(_idle(worker) for worker in self._workers)
+
+    def grow(self) -> None:
+        """Start a worker on every device of the cluster that has none."""
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        devices = int(resources.get("GPU" if self._gpu else "CPU", 0))
+        for _ in range(devices - len(self._workers)):
+            self._workers.append(self._start())
 
     def submit(self, pack: Pack) -> int:
         """Hand a pack to an idle worker; returns the ticket that its events will carry.
@@ -175,7 +184,7 @@ class RayPool:
         Raises:
             ValueError: No worker is idle.
         """
-        worker = next((worker for worker in self._workers if worker.ticket is None), None)
+        worker = next(filter(_idle, self._workers), None)
         if worker is None:
             raise ValueError("every worker is busy; wait for a pack to end")
         self._tickets += 1
@@ -189,13 +198,27 @@ class RayPool:
         Raises:
             WorkersLostError: Workers die without training an epoch, again and again.
         """
-        busy = {worker.reports: worker for worker in self._workers if worker.ticket is not None}
-        if not busy:
+        waiting = {
+            worker.introduction if worker.device is None else worker.reports: worker
+            for worker in self._workers
+            if not _idle(worker)
+        }
+        if not waiting:
+            if not self._workers:  # all nodes are gone: look for new ones, without haste
+                time.sleep(timeout)
+                self.grow()
             return []
-        ready, _ = ray.wait(list(busy), num_returns=len(busy), timeout=0, fetch_local=False)
+        ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
         if not ready:
-            ready, _ = ray.wait(list(busy), num_returns=1, timeout=timeout, fetch_local=False)
-        return [self._next(busy[reports]) for reports in ready]
+            ready, _ = ray.wait(list(waiting), num_returns=1, timeout=timeout, fetch_local=False)
+        events = []
+        for worker in [waiting[reference] for reference in ready]:
+            if worker.device is None:
+                self._welcome(worker)
+            else:
+                events.append(self._next(worker, worker.device))
+        self._forget_late()
+        return events
 
     def cancel(self) -> None:
         """Stop what is running; each pack ends with `PackLost` at its next epoch."""
@@ -204,12 +227,28 @@ class RayPool:
                 ray.cancel(worker.reports)
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers. A closed pool is good for nothing more."""
         for worker in self._workers:
             ray.kill(worker.actor)
         self._workers = []
 
-    def _next(self, worker: _Worker) -> PackEvent:
+    def _start(self) -> _Worker:
+        resources = {"num_cpus": 0, "num_gpus": 1} if self._gpu else {"num_cpus": 1}
+        trainer: Any = ray.remote(_Trainer)
+        actor = trainer.options(**resources).remote(self._gpu)
+        return _Worker(actor, actor.device.remote(), time.monotonic())
+
+    def _welcome(self, worker: _Worker) -> None:
+        try:
+            device: Device = ray.get(worker.introduction)
+        except (RayActorError, RayTaskError) as error:
+            self._drop(worker, f"a worker could not start: {_first_line(error)}")
+            self.grow()
+            return
+        worker.device = device
+        logger.info("training on %s (%s), worker %d", device.kind, device.name, device.pid)
+
+    def _next(self, worker: _Worker, device: Device) -> PackEvent:
         """Take one report, or the end, of a worker that has something to tell."""
         ticket = worker.ticket
         assert ticket is not None  # noqa: S101 - only busy workers are asked
@@ -222,37 +261,57 @@ class RayPool:
             worker.ticket = worker.reports = None
             return PackLost(ticket, "cancelled")
         except RayActorError as error:
-            self._replace(worker)
+            self._drop(worker, f"worker {device.pid} on {device.name} died; starting another")
+            self.grow()
             return PackLost(ticket, f"the worker died: {_first_line(error)}")
         except RayTaskError as error:
             worker.ticket = worker.reports = None
             return PackFailed(ticket, _first_line(error.cause if error.cause else error))
         self._losses = 0
-        return EpochDone(ticket, report, worker.device)
+        return EpochDone(ticket, report, device)
 
-    def _replace(self, lost: _Worker) -> None:
+    def _drop(self, worker: _Worker, why: str) -> None:
+        """Part with a worker.
+
+        Raises:
+            WorkersLostError: It is the last of many in a row.
+        """
+        logger.warning(why)
+        self._workers.remove(worker)
         self._losses += 1
-        logger.warning("worker %d on %s died; starting another", lost.device.pid, lost.device.name)
         if self._losses > LOSSES_IN_A_ROW:
             raise WorkersLostError(
                 f"{self._losses} workers in a row died before they trained one epoch; "
-                "see Ray's logs, most often memory ran out"
+                f"most often memory ran out; the last: {why}"
             )
-        self._workers[self._workers.index(lost)] = self._start(1)[0]
 
-    def _start(self, count: int) -> list[_Worker]:
-        resources = {"num_cpus": 0, "num_gpus": 1} if self._gpu else {"num_cpus": 1}
-        trainer: Any = ray.remote(_Trainer)
-        actors = [trainer.options(**resources).remote(self._gpu) for _ in range(count)]
-        try:
-            devices: Sequence[Device] = ray.get(
-                [actor.device.remote() for actor in actors], timeout=START_TIMEOUT
-            )
-        except (GetTimeoutError, RayActorError) as error:
-            for actor in actors:
-                ray.kill(actor)
-            raise WorkersLostError(f"workers do not start: {_first_line(error)}") from error
-        return [_Worker(actor, device) for actor, device in zip(actors, devices, strict=True)]
+    def _forget_late(self) -> None:
+        """Part with workers that do not come up: their node may be gone."""
+        now = time.monotonic()
+        for worker in list(self._workers):
+            if worker.device is None and now - worker.started > START_TIMEOUT:
+                ray.kill(worker.actor)
+                self._drop(worker, f"a worker did not start within {START_TIMEOUT:.0f} s")
+
+
+def _use_gpu(choice: DeviceChoice) -> bool:
+    """Decide between GPUs and CPU cores; a request for a GPU that is not there would wait for ever.
+
+    Raises:
+        RuntimeError: GPUs are asked for and the cluster has none.
+    """
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    gpus = resources.get("GPU", 0) >= 1
+    if choice is DeviceChoice.GPU and not gpus:
+        raise RuntimeError(
+            "LPWD_WORKER_DEVICE=gpu, but the Ray cluster has no GPU: add a node with one, "
+            "or set LPWD_WORKER_DEVICE=auto"
+        )
+    return gpus and choice is not DeviceChoice.CPU
+
+
+def _idle(worker: _Worker) -> bool:
+    return worker.device is not None and worker.ticket is None
 
 
 def _first_line(error: BaseException) -> str:

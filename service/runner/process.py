@@ -43,17 +43,19 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def _serve(database: Database, pool: RayPool, settings: Settings, stop: threading.Event) -> None:
-    device = _describe(pool)
-    logger.info("runner on %s ready: %s", socket.gethostname(), device)
+    logger.info("runner on %s ready: %s", socket.gethostname(), _describe(pool))
     while not stop.is_set():
-        if not process_one(database, pool, settings, stop, device):
+        pool.grow()
+        pool.poll(0.0)
+        if not process_one(database, pool, settings, stop):
             stop.wait(IDLE)
 
 
 def process_one(
-    database: Database, pool: RayPool, settings: Settings, stop: threading.Event, device: str
+    database: Database, pool: RayPool, settings: Settings, stop: threading.Event
 ) -> bool:
     """Train one study from the queue; returns whether there was one."""
+    device = _describe(pool)
     lease = claim(database, seconds=settings.lease_seconds, device=device)
     if lease is None:
         return False

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 import ray
@@ -42,8 +43,16 @@ def drain(pool, tickets):
     return events
 
 
+def wait_for_workers(pool):
+    """Both workers up: the pool itself waits for the first alone."""
+    deadline = time.monotonic() + 60
+    while pool.idle < 2:
+        assert time.monotonic() < deadline
+        pool.poll(1.0)
+
+
 def test_packs_run_side_by_side_and_tell_of_every_epoch(pool, trial):
-    assert pool.idle == 2
+    wait_for_workers(pool)
     assert [device.kind for device in pool.devices] == ["cpu", "cpu"]
     packs = [Pack((trial(seed=s, epochs=3), trial("adam-lpwd", seed=s, epochs=3))) for s in (0, 1)]
     tickets = [pool.submit(pack) for pack in packs]
@@ -83,11 +92,12 @@ def test_a_killed_worker_loses_its_pack_and_is_replaced(pool, trial):
     while not pool.poll(1.0):
         pass
     (pid,) = (worker.device.pid for worker in pool._workers if worker.ticket == ticket)
+    assert pid in {device.pid for device in pool.devices}
     os.kill(pid, signal.SIGKILL)
     last = drain(pool, [ticket])[-1]
     assert isinstance(last, PackLost)
     assert "the worker died" in last.reason
-    assert pool.idle == 2
+    wait_for_workers(pool)
     assert isinstance(drain(pool, [pool.submit(Pack((trial(epochs=1),)))])[-1], PackEnded)
 
 

@@ -13,7 +13,8 @@ from workers.training import StackedRun
 OPTIMIZERS = [entry.name for entry in lpwd.catalogue.entries()]
 COMPARABLE = {"soap": 2, "muon": 3}
 """Steps after which these may part, since they blow rounding up by design: SOAP's eigenvectors are
-arbitrary where eigenvalues coincide, Muon's Newton-Schulz runs in bfloat16. All others: every step."""
+arbitrary where eigenvalues coincide, Muon's Newton-Schulz runs in bfloat16. All others agree at
+every step."""
 TOLERANCE = {Precision.FLOAT64: 1e-10, Precision.FLOAT32: 1e-4}
 
 
