@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lpwd import catalogue
     from lpwd.adopt import adopt_state
     from lpwd.construct import build
     from lpwd.family import FamilyOptimizer
@@ -38,12 +39,15 @@ __all__ = [
     "LayerTable",
     "adopt_state",
     "build",
+    "catalogue",
     "layer_groups",
     "layer_table",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "catalogue":
+        return importlib.import_module("lpwd.catalogue")
     if name not in _HOMES:
         raise AttributeError(f"module 'lpwd' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,149 @@
+"""Write the API reference from the docstrings: `python docs/reference/build.py`.
+
+A test compares what this writes with what is committed, so the pages cannot go stale.
+"""
+
+import ast
+from pathlib import Path
+
+from lpwd import catalogue
+
+HERE = Path(__file__).parent
+PAGES = {
+    "optimizers": ["lpwd.optimizers", "lpwd.optimizer", "lpwd.family", "lpwd.construct"],
+    "rules": [
+        "lpwd.rules.base",
+        "lpwd.rules.l2",
+        "lpwd.rules.decoupled",
+        "lpwd.rules.realtime",
+        "lpwd.rules.pre",
+        "lpwd.rules.scheduled",
+        "lpwd.rules.cautious",
+        "lpwd.rules.corrected",
+        "lpwd.rules.huber",
+        "lpwd.rules.norm_control",
+    ],
+    "layers": ["lpwd.layers.table", "lpwd.layers.schedules"],
+    "diagnostics": ["lpwd.diagnostics.steps", "lpwd.diagnostics.effect"],
+    "catalogue": [
+        "lpwd.catalogue",
+        "lpwd.entry",
+        "lpwd.hyperparameters",
+        "lpwd.plugins",
+        "lpwd.external",
+        "lpwd.adopt",
+        "lpwd.errors",
+    ],
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its file name."""
+    texts = {
+        f"{name}.md": f"# {name.capitalize()}\n\n" + "\n".join(map(module_text, modules))
+        for name, modules in PAGES.items()
+    }
+    texts["catalogue.md"] += "\n" + entries_text()
+    return texts
+
+
+def module_text(name: str) -> str:
+    """Return the section of one module: its docstring, then its public names in source order."""
+    path = HERE.parents[1] / Path(*name.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(source.read_text())
+    parts = [f"## `{name}`\n\n{ast.get_docstring(tree)}\n"]
+    parts += [member_text(node) for node in public(tree)]
+    return "\n".join(parts)
+
+
+def public(tree: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:
+    """Return the public classes and functions of a module, or methods of a class."""
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
+    ]
+
+
+def member_text(node: ast.ClassDef | ast.FunctionDef, owner: str = "") -> str:
+    """Return the section of one class or function, with the class's public methods."""
+    title = f"{owner}.{node.name}" if owner else node.name
+    parts = [f"{'####' if owner else '###'} `{title}`\n"]
+    if isinstance(node, ast.FunctionDef):
+        parts.append(signature_text(node.name, arguments(node)))
+    elif not any(ast.unparse(base).endswith("Error") for base in node.bases):
+        parts.append(signature_text(node.name, fields_or_arguments(node)))
+    parts.append(block(ast.get_docstring(node)))
+    if isinstance(node, ast.ClassDef):
+        methods = [one for one in public(node) if isinstance(one, ast.FunctionDef)]
+        parts += [member_text(method, node.name) for method in methods]
+    return "\n".join(parts)
+
+
+def fields_or_arguments(node: ast.ClassDef) -> list[str]:
+    """Return the arguments of a class's constructor: its own, or a dataclass's fields."""
+    for one in node.body:
+        if isinstance(one, ast.FunctionDef) and one.name == "__init__":
+            return arguments(one)
+    if not any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+        return []
+    fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+    texts = [ast.unparse(one) for one in fields]
+    return [text for text in texts if not text.startswith("_") and "ClassVar" not in text]
+
+
+def arguments(node: ast.FunctionDef) -> list[str]:
+    """Return each argument of a function as it is written, without `self`."""
+    given = node.args
+    defaults: list[ast.expr | None] = [None] * (len(given.args) - len(given.defaults))
+    pairs = list(zip(given.args, [*defaults, *given.defaults], strict=True))
+    texts = [argument(one, default) for one, default in pairs if one.arg != "self"]
+    if given.vararg:
+        texts.append("*" + argument(given.vararg, None))
+    elif given.kwonlyargs:
+        texts.append("*")
+    keywords = zip(given.kwonlyargs, given.kw_defaults, strict=True)
+    texts += [argument(one, default) for one, default in keywords]
+    return [*texts, "**" + argument(given.kwarg, None)] if given.kwarg else texts
+
+
+def argument(one: ast.arg, default: ast.expr | None) -> str:
+    """Return one argument with its annotation and default."""
+    text = one.arg + (f": {ast.unparse(one.annotation)}" if one.annotation else "")
+    return text if default is None else f"{text} = {ast.unparse(default)}"
+
+
+def signature_text(name: str, names: list[str]) -> str:
+    """Return a call as code, one argument a line where it is long."""
+    line = f"{name}({', '.join(names)})"
+    if len(line) > 90:
+        line = f"{name}(\n" + "".join(f"    {one},\n" for one in names) + ")"
+    return f"```python\n{line}\n```\n"
+
+
+def block(text: str | None) -> str:
+    """Return a docstring as it is written, so that its lists and formulas keep their shape."""
+    return f"```text\n{text}\n```\n"
+
+
+def entries_text() -> str:
+    """Return the table of all built-in entries."""
+    lines = [
+        "## The built-in entries",
+        "",
+        "| name | title | what it does | role | source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for entry in catalogue.entries():
+        if entry.distribution == "lpwd":
+            cells = (f"`{entry.name}`", entry.title, entry.summary, entry.role, entry.source)
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (HERE / file).write_text(text)
