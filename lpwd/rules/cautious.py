@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import torch
 
-from lpwd.rates import complement, scale_, scaled
+from lpwd.rates import subtract_scaled_
 from lpwd.rules.base import DecayRule, Moment
 from lpwd.slices import Slice
 
@@ -15,10 +15,9 @@ class Cautious(DecayRule):
     moment: ClassVar[Moment] = Moment.BEFORE_UPDATE
 
     def shrink(self, part: Slice) -> None:
-        """θ ← (1 − k·mask)θ, the mask 1 where update and weight do not have opposite signs."""
-        mask = list(torch._foreach_mul(part.params, part.direction))
-        # sign + 1 is 0, 1 or 2, so that its minimum with 1 is the mask, in foreach functions only.
-        torch._foreach_sign_(mask)
-        torch._foreach_add_(mask, 1.0)
-        torch._foreach_clamp_max_(mask, 1.0)
-        scale_(part.params, complement(scaled(mask, part.decay_factor())))
+        """θ ← θ − k·mask·θ, the mask 1 where update and weight do not have opposite signs."""
+        pull = list(torch._foreach_mul(part.params, part.direction))
+        for one in pull:
+            one.ge_(0.0)  # there is no foreach function for it
+        torch._foreach_mul_(pull, part.params)
+        subtract_scaled_(part.params, pull, part.decay_factor())

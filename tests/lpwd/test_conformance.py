@@ -267,8 +267,8 @@ def test_a_step_of_a_stack_reads_only_its_step_counts(entry: Any) -> None:
 
 
 @own
-@pytest.mark.parametrize("stacked", [False, True])
-def test_capturable_on_a_gpu_a_step_reads_nothing(entry: Any, stacked: bool) -> None:
+@pytest.mark.parametrize("shape", [None, (), (2,)], ids=["float", "tensor", "stack"])
+def test_capturable_on_a_gpu_a_step_reads_nothing(entry: Any, shape: Any) -> None:
     """Fake tensors of a GPU have a device and no values, so any read raises."""
     with FakeTensorMode():
         params = {
@@ -278,8 +278,8 @@ def test_capturable_on_a_gpu_a_step_reads_nothing(entry: Any, stacked: bool) -> 
         optimizer = grouped(entry, params, 0.1)
         for group in optimizer.param_groups:
             group["capturable"] = True
-            if stacked:
-                group["lr"] = torch.full((2,), 0.1, device="cuda")
+            if shape is not None:
+                group["lr"] = torch.full(shape, 0.1, device="cuda")
         for _ in range(2):
             step_with_ones(optimizer, params)
 
