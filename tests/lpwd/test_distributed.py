@@ -10,12 +10,12 @@ import pytest
 from lpwd import catalogue
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
-ADAM = [entry.name for entry in catalogue.entries() if entry.base == "adam"]
+ADAM = {entry.rule: entry.name for entry in catalogue.entries() if entry.base == "adam"}
 
 
 @pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
 def test_two_processes_train_as_one(kind: str, tmp_path: Path) -> None:
-    names = [*ADAM, "sgd-lpwd", "sgd-l2", "sgdw"]
+    names = [*ADAM.values(), "adam-lpwd", "sgd-lpwd", "sgd-l2", "sgdw"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
