@@ -1,6 +1,7 @@
 """What every optimizer of the catalogue must do, run from the catalogue: register it, test it."""
 
 import copy
+import io
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -109,7 +110,10 @@ def test_a_saved_state_goes_on_where_it_stopped(entry: Any, network: Any, batche
         one_step(model, optimizer, x, y)
     restored_model = copy.deepcopy(model)
     restored = build(entry, restored_model, lr=0.5, weight_decay=0.5)  # overwritten by loading
-    restored.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    restored.load_state_dict(torch.load(file, weights_only=True))
     for x, y in stream[3:]:
         one_step(model, optimizer, x, y)
         one_step(restored_model, restored, x, y)
