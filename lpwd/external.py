@@ -60,7 +60,11 @@ class ExternalOptimizer(FamilyOptimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Step every inner optimizer with its model's gradients and the present rates."""
+        """Step every inner optimizer with its model's gradients and the present rates.
+
+        A model of a stack on which its optimizer's linear algebra fails becomes NaN, so that it
+        counts as diverged; a single model's failure is raised.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -76,8 +80,18 @@ class ExternalOptimizer(FamilyOptimizer):
                     for param, whole in zip(group["params"], outer["params"], strict=True):
                         param.grad = None if whole.grad is None else whole.grad[k]
         for optimizer in self.inner:
-            optimizer.step()
+            self._step_one(optimizer)
         return loss
+
+    def _step_one(self, optimizer: Optimizer) -> None:
+        try:
+            optimizer.step()
+        except torch.linalg.LinAlgError:
+            if not self._stacked:
+                raise
+            # This model has diverged, and must show it; the others of the stack go on.
+            for group in optimizer.param_groups:
+                torch._foreach_mul_(group["params"], torch.nan)
 
     def train(self) -> None:
         """Put the weights where training goes on, for optimizers that evaluate elsewhere."""

@@ -177,7 +177,8 @@ def tolerance_area_interval(
     ranked = np.where(np.isnan(choice), -np.inf, _up(choice, maximize))
     best = report[np.arange(len(report)), ranked.argmax(axis=1)]
     with np.errstate(invalid="ignore"):
-        return _percentiles((report >= best[:, None] - epsilon).mean(axis=1))
+        areas = (report >= best[:, None] - epsilon).mean(axis=1)
+    return _percentiles(np.where(np.isnan(best), np.nan, areas))
 
 
 def log_decay_auc(means: Array, weight_decays: Array, *, maximize: bool = True) -> float | None:

@@ -245,6 +245,29 @@ def set_rate(optimizer: FamilyOptimizer, rate: float | Tensor) -> None:
         group["lr"] = rate
 
 
+@every
+def test_a_diverged_model_of_a_stack_leaves_the_others_alone(entry: Any) -> None:
+    rates = torch.full((3,), entry.default_learning_rate, dtype=torch.float64)
+    table = lpwd.layer_table(nn.Linear(4, 5))
+    ends = []
+    for poison in (0.0, torch.nan):
+        generator = torch.Generator().manual_seed(7)
+        stack = {
+            "weight": torch.randn(3, 5, 4, generator=generator).double(),
+            "bias": torch.randn(3, 5, generator=generator).double(),
+        }
+        optimizer = lpwd.build(entry.name, table.groups(stack), lr=rates, weight_decay=0.1)
+        for _ in range(4):
+            optimizer.decay()
+            for tensor in stack.values():
+                tensor.grad = torch.randn(tensor.shape, generator=generator).double()
+                tensor.grad[1] += poison
+            optimizer.step()
+        ends.append([tensor[[0, 2]] for tensor in stack.values()])
+    assert equal(*ends)
+    assert all(torch.isfinite(tensor).all() for tensor in ends[1])
+
+
 class NoReading(TorchDispatchMode):
     """Refuses to read a tensor's value, save the step counts, which are on the CPU."""
 
