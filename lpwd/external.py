@@ -25,12 +25,14 @@ class ExternalOptimizer(FamilyOptimizer):
 
     Attributes:
         inner: the optimizers of the K models, or the one optimizer where nothing is stacked.
+        diverged: which of a stack's models their optimizers have given up.
     """
 
     def __init__(
         self, params: Params, make: Make, *, lr: float | Tensor, weight_decay: float | Tensor
     ) -> None:
         self.inner: list[Optimizer] = []
+        self.diverged: set[int] = set()
         self._make = make
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
         self._build()
@@ -79,19 +81,21 @@ class ExternalOptimizer(FamilyOptimizer):
                 if self._stacked:
                     for param, whole in zip(group["params"], outer["params"], strict=True):
                         param.grad = None if whole.grad is None else whole.grad[k]
-        for optimizer in self.inner:
-            self._step_one(optimizer)
+        for k, optimizer in enumerate(self.inner):
+            if k not in self.diverged:
+                self._step_one(k, optimizer)
         return loss
 
-    def _step_one(self, optimizer: Optimizer) -> None:
+    def _step_one(self, k: int, optimizer: Optimizer) -> None:
         try:
             optimizer.step()
-        except torch.linalg.LinAlgError:
+        except torch._C._LinAlgError:  # torch.linalg.LinAlgError, which is not typed
             if not self._stacked:
                 raise
-            # This model has diverged, and must show it; the others of the stack go on.
+            # The model must show it, and its optimizer is no longer of use; the others go on.
             for group in optimizer.param_groups:
                 torch._foreach_mul_(group["params"], torch.nan)
+            self.diverged.add(k)
 
     def train(self) -> None:
         """Put the weights where training goes on, for optimizers that evaluate elsewhere."""
@@ -106,13 +110,15 @@ class ExternalOptimizer(FamilyOptimizer):
                 optimizer.eval()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the groups and, as `inner`, the state of each inner optimizer."""
-        return {**super().state_dict(), "inner": [one.state_dict() for one in self.inner]}
+        """Return the groups and the state of each inner optimizer."""
+        states = [one.state_dict() for one in self.inner]
+        return {**super().state_dict(), "inner": states, "diverged": sorted(self.diverged)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load what `state_dict()` of the same optimizer on as many models returned."""
         own = dict(state_dict)
         states = own.pop("inner")
+        self.diverged = set(own.pop("diverged"))
         super().load_state_dict(own)
         for optimizer, state in zip(self.inner, states, strict=True):
             optimizer.load_state_dict(state)
@@ -121,7 +127,8 @@ class ExternalOptimizer(FamilyOptimizer):
         # Few optimizers survive a copy or a pickle (torch's own method drops their attributes), so
         # the inner ones are built anew from their state.
         states = [one.state_dict() for one in self.inner]
-        return {**super().__getstate__(), "_make": self._make, "_states": states}
+        own = {"_make": self._make, "_states": states, "diverged": self.diverged}
+        return {**super().__getstate__(), **own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         states = state.pop("_states", None)
