@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -65,7 +65,9 @@ class TrialSpec:
     @property
     def key(self) -> str:
         """Name of the trial: 128 bits of the SHA-256 of everything that determines its numbers."""
-        identity = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        # Not `dataclasses.asdict`: it copies deeply, and large studies have many keys to make.
+        fields = {**vars(self), "budget": vars(self.budget)}
+        identity = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 

@@ -258,6 +258,13 @@ def _row(
     up = metric.maximize
     decays = np.array(spec.weight_decays)
     means = grid.means
+    learning_rate, weight_decay = spec.learning_rates[best[0]], spec.weight_decays[best[1]]
+    row = replace(
+        row, best=float(means[best]), learning_rate=learning_rate, weight_decay=weight_decay
+    )
+    if one.cells[learning_rate, weight_decay].state is CellState.DIVERGED:
+        # Even the best diverged. Every cell is within any tolerance of that: no robustness at all.
+        return row
     interval = robustness.best_interval(grid.validation, grid.reported, maximize=up)
     safe = robustness.tolerance(means[best[0]], decays, best[1], epsilon=epsilon, maximize=up)
     area = robustness.tolerance_area_interval(
@@ -265,11 +272,8 @@ def _row(
     )
     return replace(
         row,
-        best=float(means[best]),
         best_low=interval.low if interval else None,
         best_high=interval.high if interval else None,
-        learning_rate=spec.learning_rates[best[0]],
-        weight_decay=spec.weight_decays[best[1]],
         on_edge=_edges(spec, best),
         width=safe.decades if safe else 0.0,
         width_is_bound=safe.is_bound if safe else False,

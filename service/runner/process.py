@@ -5,6 +5,7 @@ import socket
 import threading
 
 import ray
+from sqlalchemy.exc import OperationalError
 
 from service.db import Database
 from service.errors import LeaseLostError
@@ -47,7 +48,12 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
     while not stop.is_set():
         pool.grow()
         pool.poll(0.0)
-        if not process_one(database, pool, settings, stop):
+        try:
+            busy = process_one(database, pool, settings, stop)
+        except OperationalError as error:
+            logger.warning("the database does not answer, trying again: %s", error.orig)
+            busy = False
+        if not busy:
             stop.wait(IDLE)
 
 
@@ -71,6 +77,9 @@ def process_one(
         ).run()
     except LeaseLostError as error:
         logger.warning("study %s: %s", lease.study_id, error)
+    except OperationalError as error:
+        # Its lease runs out, and whoever is there then goes on with what is missing.
+        logger.warning("study %s: the database does not answer: %s", lease.study_id, error.orig)
     else:
         logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
     return True

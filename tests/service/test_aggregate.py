@@ -179,9 +179,10 @@ def test_a_best_at_the_edge_of_the_grid_is_said(at, edges):
     assert row.on_edge == edges
 
 
-def test_when_everything_diverged_the_best_is_chance():
+def test_when_everything_diverged_the_best_is_chance_and_nothing_is_robust():
     (row,) = results(spec(), lambda *_: DIVERGED).robustness
     assert (row.best, row.diverged) == (pytest.approx(0.1), 24)
+    assert (row.width, row.safe_decays, row.area, row.area_low) == (None, None, None, None)
 
 
 def test_two_settings_of_one_optimizer_are_two_maps():
