@@ -136,9 +136,9 @@ def study() -> Callable[..., dict[str, Any]]:
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start one Chromium for the session."""
+    """Start a Chromium. While it lives its event loop runs in this thread, so not for longer."""
     with chromium() as running:
         yield running
 
