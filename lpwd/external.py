@@ -6,6 +6,7 @@ from typing import Any, overload
 
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 from torch.optim import Optimizer
 
 from lpwd.errors import InvalidHyperparameter
@@ -89,7 +90,7 @@ class ExternalOptimizer(FamilyOptimizer):
     def _step_one(self, k: int, optimizer: Optimizer) -> None:
         try:
             optimizer.step()
-        except torch._C._LinAlgError:  # torch.linalg.LinAlgError, which is not typed
+        except LinAlgError:
             if not self._stacked:
                 raise
             # The model must show it, and its optimizer is no longer of use; the others go on.

@@ -245,6 +245,24 @@ def set_rate(optimizer: FamilyOptimizer, rate: float | Tensor) -> None:
         group["lr"] = rate
 
 
+@own
+def test_the_size_of_a_slice_changes_no_bit(
+    entry: Any, network: Any, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = []
+    for size in (0, 1 << 30):  # a slice for each parameter, and one for all
+        monkeypatch.setattr("lpwd.slices.CACHED_ELEMENTS", size)
+        model = network()
+        optimizer = build(entry, model)
+        for _, (x, y) in zip(range(3), batches(), strict=False):
+            one_step(model, optimizer, x, y)
+        ends.append(weights(model))
+    if entry.rule == "scheduled":  # its one sum over all is summed in another order
+        torch.testing.assert_close(*ends, rtol=1e-12, atol=1e-14)
+    else:
+        assert equal(*ends)
+
+
 @every
 def test_a_diverged_model_of_a_stack_leaves_the_others_alone(entry: Any) -> None:
     rates = torch.full((3,), entry.default_learning_rate, dtype=torch.float64)
