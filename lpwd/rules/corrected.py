@@ -1,7 +1,9 @@
 """Corrected weight decay: falls with the square of a learning-rate schedule."""
 
+import sys
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from lpwd.errors import MissingLayers
@@ -37,6 +39,14 @@ class Corrected(DecayRule):
         flags = [part.group["normalised"][position] for position in part.positions]
         plain = part.select([i for i, flag in enumerate(flags) if not flag])
         normalised = part.select([i for i, flag in enumerate(flags) if flag])
-        normalised.scale = part.group["lr"] / part.group["max_lr"]
+        normalised.scale = _share(part.group["lr"], part.group["max_lr"])
         for one in (plain, normalised):
             super().shrink(one)
+
+
+def _share(rate: float | Tensor, highest: float | Tensor) -> float | Tensor:
+    """Return η / η_max, and 0 where both are 0."""
+    if isinstance(highest, Tensor):
+        share: Tensor = rate / highest.clamp_min(torch.finfo(highest.dtype).tiny)
+        return share
+    return rate / max(highest, sys.float_info.min)

@@ -246,6 +246,24 @@ def set_rate(optimizer: FamilyOptimizer, rate: float | Tensor) -> None:
 
 
 @own
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_learning_rate_of_zero_moves_nothing(entry: Any, stacked: bool) -> None:
+    """A schedule may begin or end there. Only a decay that is not coupled to it still acts."""
+    params = {"weight": torch.randn(2, 3, 4).double(), "bias": torch.randn(2, 3).double()}
+    params = {name: tensor if stacked else tensor[0] for name, tensor in params.items()}
+    before = {name: tensor.clone() for name, tensor in params.items()}
+    rate: Any = torch.tensor([0.0, 0.1], dtype=torch.float64) if stacked else 0.0
+    optimizer = grouped(entry, params, rate, weight_decay=0.5)
+    for _ in range(3):
+        step_with_ones(optimizer, params)
+    still = 0 if stacked else slice(None)
+    for name, tensor in params.items():
+        assert torch.isfinite(tensor).all()
+        if entry.fixed.get("coupled", True) or name == "bias":
+            assert torch.equal(tensor[still], before[name][still])
+
+
+@own
 def test_the_size_of_a_slice_changes_no_bit(
     entry: Any, network: Any, batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +322,7 @@ class NoReading(TorchDispatchMode):
 def test_a_step_of_a_stack_reads_only_its_step_counts(entry: Any) -> None:
     params = {"weight": torch.ones(2, 3, 4), "bias": torch.ones(2, 3)}
     rates = torch.tensor([0.1, 0.2])
-    optimizer = grouped(entry, params, rates)
+    optimizer = grouped(entry, params, rates, rates)
     step_with_ones(optimizer, params)
     steps = [state["step"] for state in optimizer.state.values() if "step" in state]
     with NoReading({step.data_ptr() for step in steps}):
@@ -320,7 +338,7 @@ def test_capturable_on_a_gpu_a_step_reads_nothing(entry: Any, shape: Any) -> Non
             "weight": torch.ones(2, 3, 4, device="cuda"),
             "bias": torch.ones(2, 3, device="cuda"),
         }
-        optimizer = grouped(entry, params, 0.1)
+        optimizer = grouped(entry, params, 0.1, 0.1)
         for group in optimizer.param_groups:
             group["capturable"] = True
             if shape is not None:
@@ -329,9 +347,14 @@ def test_capturable_on_a_gpu_a_step_reads_nothing(entry: Any, shape: Any) -> Non
             step_with_ones(optimizer, params)
 
 
-def grouped(entry: Any, params: dict[str, Tensor], rates: float | Tensor) -> FamilyOptimizer:
+def grouped(
+    entry: Any,
+    params: dict[str, Tensor],
+    lr: float | Tensor,
+    weight_decay: float | Tensor,
+) -> FamilyOptimizer:
     table = lpwd.layer_table(nn.Linear(4, 3))
-    return lpwd.build(entry.name, table.groups(params), lr=rates, weight_decay=rates)
+    return lpwd.build(entry.name, table.groups(params), lr=lr, weight_decay=weight_decay)
 
 
 def step_with_ones(optimizer: FamilyOptimizer, params: dict[str, Tensor]) -> None:
