@@ -44,17 +44,37 @@ def pages() -> dict[str, str]:
         for name, modules in PAGES.items()
     }
     texts["catalogue.md"] += "\n" + entries_text()
+    texts["README.md"] = index_text()
     return texts
+
+
+def index_text() -> str:
+    """Return the page that leads to the others, with the first line of each module."""
+    lines = ["# API reference", "", "Written by `build.py` from the docstrings; edit those.", ""]
+    for name, modules in PAGES.items():
+        lines += [f"- [{name.capitalize()}]({name}.md)"]
+        lines += [f"  - `{module}`: {first_line(module)}" for module in modules]
+    return "\n".join(lines) + "\n"
+
+
+def first_line(name: str) -> str:
+    """Return the first line of a module's docstring."""
+    return str(ast.get_docstring(parsed(name))).splitlines()[0]
 
 
 def module_text(name: str) -> str:
     """Return the section of one module: its docstring, then its public names in source order."""
-    path = HERE.parents[1] / Path(*name.split("."))
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    tree = ast.parse(source.read_text())
+    tree = parsed(name)
     parts = [f"## `{name}`\n\n{ast.get_docstring(tree)}\n"]
     parts += [member_text(node) for node in public(tree)]
     return "\n".join(parts)
+
+
+def parsed(name: str) -> ast.Module:
+    """Return the syntax tree of a module of this repository."""
+    path = HERE.parents[1] / Path(*name.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(source.read_text())
 
 
 def public(tree: ast.Module | ast.ClassDef) -> list[ast.ClassDef | ast.FunctionDef]:
