@@ -11,12 +11,16 @@ import typer
 import uvicorn
 from sqlalchemy.exc import ArgumentError, OperationalError
 
+import lpwd.catalogue
+from lpwd.errors import LpwdError
 from service.app import create_app
 from service.db import Database, schema
 from service.logs import configure
 from service.settings import Settings, settings
 from service.signals import stop_on_signals, stop_with_parent
 from service.supervisor import GaveUpError, Supervisor
+from workers import tasks
+from workers.errors import WorkersError
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ def everything(here: Settings) -> Supervisor:
     Raises:
         CannotStartError: The address is taken or not allowed, or the database does not answer.
     """
+    check_plugins()
     check_address(here)
     open_database(here, migrate=True).close()
     env = {
@@ -86,6 +91,7 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     chosen = {"host": host, "port": port}
     here = settings().model_copy(update={k: v for k, v in chosen.items() if v is not None})
     check_address(here)
+    check_plugins()
     open_database(here).close()
     uvicorn.run(
         create_app(here),
@@ -105,6 +111,7 @@ def runner(verbose: VerboseOption = False) -> None:
 
     configure(verbose=verbose)
     here = settings()
+    check_plugins()
     open_database(here).close()
     stop = threading.Event()
     stop_with_parent()
@@ -120,6 +127,7 @@ def scheduler(verbose: VerboseOption = False) -> None:
 
     configure(verbose=verbose)
     here = settings()
+    check_plugins()
     open_database(here).close()
     stop = threading.Event()
     stop_on_signals(stop)
@@ -145,6 +153,19 @@ def open_database(here: Settings, *, migrate: bool = False) -> Database:
     if missing:
         raise CannotStartError("the database's tables are not current: run `lpwd db upgrade`")
     return database
+
+
+def check_plugins() -> None:
+    """Load what installed packages add to the catalogues.
+
+    Raises:
+        CannotStartError: One is broken; better to say so now than in the middle of a request.
+    """
+    try:
+        lpwd.catalogue.entries()
+        tasks.names()
+    except (LpwdError, WorkersError) as error:
+        raise CannotStartError(str(error)) from error
 
 
 def check_address(here: Settings) -> None:

@@ -135,6 +135,20 @@ def test_a_wrong_database_url_is_said_so():
     assert "Traceback" not in done.stderr
 
 
+def test_a_broken_plugin_is_said_so_before_anything_runs(tmp_path):
+    information = tmp_path / "sour_grapes-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: sour-grapes\nVersion: 1.0\n"
+    )
+    (information / "entry_points.txt").write_text("[lpwd.tasks]\nmine = no_such_module:TASK\n")
+    env = {"PYTHONPATH": str(tmp_path), "LPWD_DATA_DIR": str(tmp_path)}
+    done = lpwd("serve", "--port", "0", env=env)
+    assert done.returncode == 1
+    assert "the package sour-grapes offers lpwd.tasks" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1e-3", 1e-3), ("1E3", 1e3), ("-2e-4", -2e-4), ("1.5e-2", 1.5e-2), ("3", 3), ("0.1", 0.1)],

@@ -1,47 +1,16 @@
-"""The tasks. To add one: a file with its `Problem`, and a line in `BUILT_IN`.
+"""The tasks. To add one: a file with its `Problem`, and a line in `BUILT_IN`; or offer it from an
+installed package by an entry point of the group `lpwd.tasks` (see `lpwd.plugins`).
 
 Importing this package needs no torch.
 """
 
 from difflib import get_close_matches
 
+from lpwd.plugins import offers
 from workers.errors import DuplicateTaskError, UnknownTaskError
 from workers.tasks.task import Examples, Metric, Problem, Splits, Task
 
 __all__ = ["Examples", "Metric", "Problem", "Splits", "Task", "get", "names", "register", "tasks"]
-
-_registry: dict[str, Task] = {}
-
-
-def register(task: Task) -> Task:
-    """Add a task. Raises `DuplicateTaskError` when the name is taken."""
-    if task.name in _registry:
-        raise DuplicateTaskError(f"task {task.name!r} is registered already; choose another name")
-    _registry[task.name] = task
-    return task
-
-
-def get(name: str) -> Task:
-    """Return the task of that name, or raise `UnknownTaskError` naming those there are."""
-    try:
-        return _registry[name]
-    except KeyError:
-        close = get_close_matches(name, _registry, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UnknownTaskError(
-            f"unknown task {name!r}; {hint}there are: {', '.join(names())}"
-        ) from None
-
-
-def names() -> tuple[str, ...]:
-    """Names of all tasks, sorted."""
-    return tuple(sorted(_registry))
-
-
-def tasks() -> tuple[Task, ...]:
-    """All tasks, by name."""
-    return tuple(_registry[name] for name in names())
-
 
 BUILT_IN = (
     Task(
@@ -72,5 +41,65 @@ BUILT_IN = (
     ),
 )
 
-for _task in BUILT_IN:
-    register(_task)
+
+class _Registry:
+    """The tasks so far, and whether those of plug-ins are among them."""
+
+    def __init__(self) -> None:
+        self.tasks = {task.name: task for task in BUILT_IN}
+        self.complete = False
+
+    def add(self, task: Task) -> None:
+        if task.name in self.tasks:
+            raise DuplicateTaskError(
+                f"task {task.name!r} is registered already; choose another name"
+            )
+        self.tasks[task.name] = task
+
+    def load_plugins(self) -> None:
+        if self.complete:
+            return
+        before = dict(self.tasks)
+        try:
+            for _, task in offers("lpwd.tasks", Task):
+                self.add(task)
+        except Exception:
+            self.tasks = before  # so that the next call raises the same again
+            raise
+        self.complete = True
+
+
+_registry = _Registry()
+
+
+def register(task: Task) -> Task:
+    """Add a task to those of this process. Raises `DuplicateTaskError` when the name is taken."""
+    _registry.add(task)
+    return task
+
+
+def get(name: str) -> Task:
+    """Return the task of that name.
+
+    Raises:
+        UnknownTaskError: There is none; the message names those there are.
+        lpwd.errors.BrokenPlugin: It is none of our own, and a plug-in cannot be loaded.
+    """
+    if name not in _registry.tasks:
+        _registry.load_plugins()
+    if name in _registry.tasks:
+        return _registry.tasks[name]
+    close = get_close_matches(name, _registry.tasks, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UnknownTaskError(f"unknown task {name!r}; {hint}there are: {', '.join(names())}")
+
+
+def names() -> tuple[str, ...]:
+    """Names of all tasks, sorted. Raises `lpwd.errors.BrokenPlugin` as `get` does."""
+    _registry.load_plugins()
+    return tuple(sorted(_registry.tasks))
+
+
+def tasks() -> tuple[Task, ...]:
+    """All tasks, by name. Raises `lpwd.errors.BrokenPlugin` as `get` does."""
+    return tuple(_registry.tasks[name] for name in names())
