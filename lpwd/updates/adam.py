@@ -24,9 +24,10 @@ class AdamUpdate(BaseUpdate):
 
     def check(self, group: Mapping[str, Any]) -> None:
         """Refuse betas outside [0, 1) and a negative ε."""
-        for beta in group["betas"]:
-            if not isinstance(beta, float | int) or not 0.0 <= beta < 1.0:
-                raise InvalidHyperparameter(f"betas must be two floats in [0, 1), not {beta!r}")
+        betas = tuple(group["betas"])
+        in_range = (isinstance(beta, float | int) and 0.0 <= beta < 1.0 for beta in betas)
+        if len(betas) != 2 or not all(in_range):
+            raise InvalidHyperparameter(f"betas must be two floats in [0, 1), not {betas!r}")
         if not group["eps"] >= 0.0:
             raise InvalidHyperparameter(f"eps must be >= 0, not {group['eps']!r}")
 

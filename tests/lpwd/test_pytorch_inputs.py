@@ -64,6 +64,25 @@ def assert_equal_bits(ours: nn.Module, theirs: nn.Module) -> None:
         assert torch.equal(mine, other)
 
 
+MISTAKES = [
+    (ours, mistake.optimizer_error_input, mistake.error_type)
+    for ours, theirs in ((lpwd.SGD, torch.optim.SGD), (lpwd.Adam, torch.optim.Adam))
+    for mistake in INFO[theirs].optim_error_inputs_func(device="cpu", dtype=torch.float32)
+    if "foreach" not in mistake.optimizer_error_input.kwargs  # we have no such option
+]
+
+
+@pytest.mark.parametrize(
+    ("ours", "mistake", "error"), MISTAKES, ids=lambda value: getattr(value, "desc", None)
+)
+def test_what_pytorch_refuses_is_refused_with_the_same_kind_of_error(
+    ours: Any, mistake: Any, error: type[Exception]
+) -> None:
+    params = [torch.ones(1)] if mistake.params is None else mistake.params
+    with pytest.raises(error):
+        ours(params, **mistake.kwargs)
+
+
 def test_the_table_holds_what_we_think_it_holds() -> None:
     assert len(CASES) >= 15
     settings = [key for _, _, case in CASES for key in case.kwargs]

@@ -175,6 +175,7 @@ def test_sparse_gradients_are_refused() -> None:
         ({"lr": torch.tensor([0.1, -0.1])}, "lr must be finite and >= 0"),
         ({"weight_decay": -1.0}, "weight_decay must be finite and >= 0, not -1.0"),
         ({"betas": (1.0, 0.9)}, "betas must be .*1.0"),
+        ({"betas": (0.9,)}, r"betas must be two .*\(0.9,\)"),
         ({"eps": -1.0}, "eps must be >= 0, not -1.0"),
         ({"layer_schedule": "liner"}, "layer_schedule must be one of .*'liner'"),
     ],
