@@ -453,6 +453,17 @@ def test_capturable_and_plain_agree(network: Any) -> None:
             torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
 
+def test_capturable_and_plain_agree_without_running_means(network: Any) -> None:
+    """β = 0 has no logarithm."""
+    plain, capturable = network(), network()
+    for model in (plain, capturable):
+        optimizer = make(model, betas=(0.0, 0.0), capturable=model is capturable)
+        for _ in range(2):
+            one_step(model, optimizer)
+    for one, two in zip(plain.parameters(), capturable.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
 def test_a_rate_of_the_wrong_type_is_refused(network: Any) -> None:
     with pytest.raises(InvalidHyperparameter, match="lr must be a float or a"):
         LPWD(layer_groups(network()), lr="0.1")  # type: ignore[arg-type]
