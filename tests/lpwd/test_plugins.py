@@ -138,3 +138,30 @@ print(last.values[0, 4] > 0.8)
 """
     done = python(program, site)
     assert done.stdout.split() == ["True"], done.stderr
+
+
+def test_its_optimizer_trains_its_task_beside_ours(site: Path) -> None:
+    program = """
+from lpwd import catalogue
+from workers import tasks
+from workers.contracts import Budget, Pack, TrialSpec
+from workers.training.run import train
+task = tasks.get("two-moons")
+trials = tuple(
+    TrialSpec(
+        task=task.name, task_version=task.version, optimizer=name, optimizer_version=1,
+        learning_rate=0.01, weight_decay=0.01, seed=0,
+        budget=Budget(task.epochs, task.batch_size),
+        hyperparameters=catalogue.get(name).resolve({}),
+    )
+    for name in ("sign-sgd", "adam-lpwd", "lion")
+)
+reports = list(train(Pack(trials)))
+assert len(reports) == task.epochs
+assert not reports[-1].diverged
+score = reports[-1].values[:, 2]
+assert (score[[0, 1]] > 0.6).all(), score
+print("trained")
+"""
+    done = python(program, site)
+    assert done.stdout.strip() == "trained", done.stderr
