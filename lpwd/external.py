@@ -14,6 +14,7 @@ from lpwd.family import FamilyOptimizer, Params
 from lpwd.rates import check_rate
 from lpwd.slices import Group
 
+RATES = ("lr", "weight_decay")
 Make = Callable[[list[Group], float, float], Optimizer]
 
 
@@ -53,7 +54,7 @@ class ExternalOptimizer(FamilyOptimizer):
             self.param_groups.pop()
             raise
         for k, optimizer in enumerate(self.inner):
-            optimizer.add_param_group(self._inner_group(group, k))
+            optimizer.add_param_group(self._inner_group(len(self.param_groups) - 1, k))
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -72,20 +73,26 @@ class ExternalOptimizer(FamilyOptimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for outer, *inner in zip(
-            self.param_groups, *(one.param_groups for one in self.inner), strict=True
-        ):
-            rates = [_list_of(outer[key], len(inner)) for key in RATES]
-            for k, (group, rate, decay) in enumerate(zip(inner, *rates, strict=True)):
-                group["lr"] = rate * group.get("lr_multiplier", 1.0)
-                group["weight_decay"] = decay
-                if self._stacked:
-                    for param, whole in zip(group["params"], outer["params"], strict=True):
-                        param.grad = None if whole.grad is None else whole.grad[k]
+        self._hand_on()
         for k, optimizer in enumerate(self.inner):
             if k not in self.diverged:
                 self._step_one(k, optimizer)
         return loss
+
+    def _hand_on(self) -> None:
+        """Give the inner optimizers the present rates, and in a stack each model's gradients."""
+        count = len(self.inner)
+        rates = [[_list_of(group[key], count) for key in RATES] for group in self.param_groups]
+        for k, optimizer in enumerate(self.inner):
+            for inner in optimizer.param_groups:
+                # A factory may have cut the groups up, so a parameter tells where one belongs.
+                if inner["params"]:
+                    lr, weight_decay = rates[self._homes[id(inner["params"][0])][0]]
+                    inner["lr"] = lr[k] * inner.get("lr_multiplier", 1.0)
+                    inner["weight_decay"] = weight_decay[k]
+                for param in inner["params"] if self._stacked else ():
+                    whole = self._homes[id(param)][1]
+                    param.grad = None if whole.grad is None else whole.grad[k]
 
     def _step_one(self, k: int, optimizer: Optimizer) -> None:
         try:
@@ -141,10 +148,11 @@ class ExternalOptimizer(FamilyOptimizer):
 
     def _build(self) -> None:
         self._stacked = any(_is_stack(group[key]) for group in self.param_groups for key in RATES)
+        self._homes: dict[int, tuple[int, Tensor]] = {}
         lr, weight_decay = (self.defaults[key] for key in RATES)
         self.inner = [
             self._make(
-                [self._inner_group(group, k) for group in self.param_groups],
+                [self._inner_group(index, k) for index in range(len(self.param_groups))],
                 _of(lr, k),
                 _of(weight_decay, k),
             )
@@ -155,16 +163,15 @@ class ExternalOptimizer(FamilyOptimizer):
         sizes = [len(g[key]) for g in self.param_groups for key in RATES if _is_stack(g[key])]
         return max(sizes, default=1)
 
-    def _inner_group(self, group: Group, k: int) -> Group:
-        params = group["params"]
-        return {
-            "params": [p.detach()[k] for p in params] if self._stacked else list(params),
-            "lr": _of(group["lr"], k),
-            "weight_decay": _of(group["weight_decay"], k),
-        }
-
-
-RATES = ("lr", "weight_decay")
+    def _inner_group(self, index: int, k: int) -> Group:
+        """Return model k's part of a group, and note which group and parameter each came from."""
+        group = self.param_groups[index]
+        wholes = group["params"]
+        params = [whole.detach()[k] for whole in wholes] if self._stacked else list(wholes)
+        for param, whole in zip(params, wholes, strict=True):
+            self._homes[id(param)] = (index, whole)
+        lr, weight_decay = (_of(group[key], k) for key in RATES)
+        return {"params": params, "lr": lr, "weight_decay": weight_decay}
 
 
 def plain(
