@@ -1,4 +1,4 @@
-"""The unit of work of one step: parameters that share a group, a device and a dtype."""
+"""The unit of work of one step: parameters of one group that are computed with together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -102,19 +102,20 @@ def split(
     *,
     with_gradients: bool,
 ) -> list[Slice]:
-    """Cut the group's chosen parameters into slices of one device and one dtype each.
+    """Cut the group's chosen parameters into slices of one device, dtype and mesh each.
 
     A foreach function runs as few kernels only over tensors of one device and dtype. On the CPU a
     slice also ends once it is about as large as a cache, so that the several functions of a step
     find its tensors there; each element's arithmetic is the same.
     """
-    open_slices: dict[tuple[torch.device, torch.dtype], Slice] = {}
-    sizes: dict[tuple[torch.device, torch.dtype], int] = {}
+    open_slices: dict[object, Slice] = {}
+    sizes: dict[object, int] = {}
     done = []
     for position, param in enumerate(group["params"]):
         if not chosen(param):
             continue
-        key = (param.device, param.dtype)
+        # Sharded parameters (FSDP2) go together by their mesh, and never with plain ones.
+        key = (param.device, param.dtype, getattr(param, "device_mesh", None))
         part = open_slices.get(key)
         if part is None or (param.is_cpu and sizes[key] > CACHED_ELEMENTS):
             part = open_slices[key] = Slice(group, [], [], [], [], [])

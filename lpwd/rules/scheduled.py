@@ -52,7 +52,7 @@ def _sum(moment: Tensor, stacked: bool) -> tuple[Tensor, int]:
     if stacked:
         return moment.reshape(len(moment), -1).sum(1), moment[0].numel()
     total = moment.sum()
-    # A sharded parameter (FSDP2) sums its own shard; the mean is over the whole.
+    # The sum over a sharded parameter (FSDP2), as a plain tensor that adds to those of others.
     if hasattr(total, "full_tensor"):
         total = total.full_tensor()
     return total, moment.numel()

@@ -1,9 +1,9 @@
 """One of two processes that train the same model by DDP or FSDP2; run by test_distributed.py.
 
-    python distributed_worker.py (ddp|fsdp2) RANK RENDEZVOUS_FILE NAME...
+    python distributed_worker.py (ddp|fsdp2|partly) RANK RENDEZVOUS_FILE NAME...
 
 Each process compares what it trained with the same training in one process on the whole batch,
-and exits with an error where they differ.
+and exits with an error where they differ. "partly" is FSDP2 with the normalisation left unsharded.
 """
 
 import copy
@@ -36,18 +36,25 @@ def main() -> None:
 def check(kind: str, rank: int, name: str) -> None:
     torch.manual_seed(0)
     alone = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Tanh(), nn.Linear(8, 6)).double()
-    model: nn.Module = copy.deepcopy(alone)
+    model = copy.deepcopy(alone)
     table = lpwd.layer_table(model, torch.zeros(2, 4).double())  # before it is wrapped
     if kind == "ddp":
         wrapped: nn.Module = DistributedDataParallel(model)
     else:
-        wrapped = fully_shard(model, mesh=dist.device_mesh.init_device_mesh("cpu", (2,)))
+        mesh = dist.device_mesh.init_device_mesh("cpu", (2,))
+        for module in [model] if kind == "fsdp2" else [model[0], model[3]]:
+            fully_shard(module, mesh=mesh)
+        wrapped = model
     ours = lpwd.build(name, table.groups(model.named_parameters()), lr=0.05, weight_decay=0.5)
     reference = lpwd.build(name, table.groups(alone.named_parameters()), lr=0.05, weight_decay=0.5)
     ours.attach(wrapped)
     x = torch.linspace(-1, 1, 32).reshape(8, 4).double()
     for _ in range(STEPS):
         loss(wrapped, x.chunk(2)[rank]).backward()
+        if kind == "partly":  # nobody averages the gradients of what is not sharded
+            for param in model[1].parameters():
+                dist.all_reduce(param.grad)
+                param.grad /= 2
         ours.step()
         ours.zero_grad()
         reference.decay()

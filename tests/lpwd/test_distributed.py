@@ -13,9 +13,13 @@ WORKER = Path(__file__).with_name("distributed_worker.py")
 ADAM = {entry.rule: entry.name for entry in catalogue.entries() if entry.base == "adam"}
 
 
-@pytest.mark.parametrize("kind", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("kind", ["ddp", "fsdp2", "partly"])
 def test_two_processes_train_as_one(kind: str, tmp_path: Path) -> None:
-    names = [*ADAM.values(), "adam-lpwd", "sgd-lpwd", "sgd-l2", "sgdw"]
+    names = (
+        ["adams"]
+        if kind == "partly"
+        else [*ADAM.values(), "adam-lpwd", "sgd-lpwd", "sgd-l2", "sgdw"]
+    )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
