@@ -123,45 +123,25 @@ def test_a_factory_that_is_not_there_is_named_with_its_package(tmp_path: Path) -
     assert "haunted" in done.stderr
 
 
-def test_its_task_trains_with_its_optimizer(site: Path) -> None:
+def test_its_task_trains_with_its_optimizer_beside_ours(site: Path) -> None:
     program = """
 import sys
+from lpwd import catalogue
 from workers import tasks
 task = tasks.get("two-moons")
 assert task in tasks.tasks()
 assert "torch" not in sys.modules
 from workers.contracts import Budget, Pack, TrialSpec
 from workers.training import train
-trial = TrialSpec(task.name, task.version, "sign-sgd", 1, 0.01, 0.0, 0, Budget(30, 32))
-*_, last = train(Pack((trial,)))
-print(last.values[0, 4] > 0.8)
-"""
-    done = python(program, site)
-    assert done.stdout.split() == ["True"], done.stderr
-
-
-def test_its_optimizer_trains_its_task_beside_ours(site: Path) -> None:
-    program = """
-from lpwd import catalogue
-from workers import tasks
-from workers.contracts import Budget, Pack, TrialSpec
-from workers.training.run import train
-task = tasks.get("two-moons")
 trials = tuple(
     TrialSpec(
-        task=task.name, task_version=task.version, optimizer=name, optimizer_version=1,
-        learning_rate=0.01, weight_decay=0.01, seed=0,
-        budget=Budget(task.epochs, task.batch_size),
-        hyperparameters=catalogue.get(name).resolve({}),
+        task.name, task.version, name, 1, 0.01, 0.0, 0, Budget(30, 32),
+        catalogue.get(name).resolve({}),
     )
-    for name in ("sign-sgd", "adam-lpwd", "lion")
+    for name in ("sign-sgd", "adam-lpwd")
 )
-reports = list(train(Pack(trials)))
-assert len(reports) == task.epochs
-assert not reports[-1].diverged
-score = reports[-1].values[:, 2]
-assert (score[[0, 1]] > 0.6).all(), score
-print("trained")
+*_, last = train(Pack(trials))
+print((last.values[:, 4] > 0.8).tolist())
 """
     done = python(program, site)
-    assert done.stdout.strip() == "trained", done.stderr
+    assert done.stdout.strip() == "[True, True]", done.stderr
