@@ -72,7 +72,7 @@ def test_an_unknown_hyperparameter_is_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("beta1", True),
+        ("eps", True),
         ("beta1", "0.9"),
         ("beta1", math.nan),
         ("beta1", math.inf),
