@@ -28,7 +28,7 @@ demo: $(VENV)/installed
 serve: $(VENV)/installed
 	$(BIN)/lpwd serve
 
-test: $(VENV)/installed-dev lint browser
+test: $(VENV)/installed-dev browser
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
