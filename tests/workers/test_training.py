@@ -67,6 +67,27 @@ def test_without_decay_the_rules_are_one(trial):
         np.testing.assert_array_equal(found[:, position], found[:, 0])
 
 
+def test_schedule_free_is_evaluated_at_its_average_and_trains_on_where_it_was(trial):
+    trials = [trial("schedule-free-adamw", 0.01, 0.1, seed=s) for s in (0, 1)]
+    run = StackedRun(Pack(tuple(trials)))
+    for inputs, targets in run.batches():
+        run.step(inputs, targets)
+    at_training_point = [value.clone() for value in run._evaluate(run._validation)]
+    weights = {name: value.clone() for name, value in run._parameters.items()}
+    for optimizer in run._optimizers:
+        optimizer.evaluating(True)
+    at_average = run._evaluate(run._validation)
+    for optimizer in run._optimizers:
+        optimizer.evaluating(False)
+    assert not torch.allclose(at_average[0], at_training_point[0], rtol=1e-3)
+    for name, value in run._parameters.items():
+        torch.testing.assert_close(value, weights[name], rtol=1e-4, atol=1e-6)
+    reported = StackedRun(Pack(tuple(trials))).train_epoch().values
+    np.testing.assert_allclose(
+        reported[:, CURVES.index("validation_loss")], at_average[0].numpy(), rtol=1e-5
+    )
+
+
 def test_a_diverged_trial_is_told_once_and_leaves_the_others_alone(trial):
     # k = ηλ = 500: every step turns the weights over and makes them 499 times larger.
     wild = trial("adamw", 1.0, 500.0, epochs=4)

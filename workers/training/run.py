@@ -158,8 +158,12 @@ class StackedRun:
             total += self.step(inputs, targets) * targets.shape[1]
         self.epoch += 1
         columns = [total / len(self._train)]
+        for optimizer in self._optimizers:
+            optimizer.evaluating(True)
         for split in (self._validation, self._test):
             columns.extend(self._evaluate(split))
+        for optimizer in self._optimizers:
+            optimizer.evaluating(False)
         return self._report(torch.stack(columns, dim=1))
 
     @torch.no_grad()

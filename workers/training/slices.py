@@ -81,6 +81,16 @@ class OptimizerSlice:
         """Decay before the forward pass, where the rule asks for it."""
         self._optimizer.decay()
 
+    def evaluating(self, on: bool) -> None:
+        """Move the weights to where the optimizer wants them evaluated, and back.
+
+        Most train and evaluate at the same point; schedule-free ones evaluate at an average.
+        """
+        if on:
+            self._optimizer.eval()
+        else:
+            self._optimizer.train()
+
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """Update the slice, given the gradients (K, …) of the whole stack by name."""
         for name, view in self._views.items():
