@@ -6,47 +6,24 @@ torch.optim.Optimizer`) and one `OptimizerEntry` that names the factory as "modu
 The factory's module is imported only when the optimizer is built.
 """
 
-import difflib
-
 from lpwd.builtin import BUILTIN
 from lpwd.entry import OptimizerEntry
 from lpwd.errors import DuplicateOptimizer, UnknownOptimizer
 from lpwd.hyperparameters import Hyperparameter
 from lpwd.plugins import plugin_entries
+from lpwd.registry import Registry
 
 __all__ = ["Hyperparameter", "OptimizerEntry", "entries", "get", "register"]
 
 
-class _Catalogue:
-    """The entries so far, and whether those of plug-ins are among them."""
-
-    def __init__(self) -> None:
-        self.entries = {entry.name: entry for entry in BUILTIN}
-        self.complete = False
-
-    def add(self, entry: OptimizerEntry) -> None:
-        if entry.name in self.entries:
-            raise DuplicateOptimizer(
-                f"{entry.distribution} registers an optimizer {entry.name!r}, which "
-                f"{self.entries[entry.name].distribution} has registered already; choose another "
-                "name"
-            )
-        self.entries[entry.name] = entry
-
-    def load_plugins(self) -> None:
-        if self.complete:
-            return
-        before = dict(self.entries)
-        try:
-            for entry in plugin_entries():
-                self.add(entry)
-        except Exception:
-            self.entries = before  # so that the next call raises the same again
-            raise
-        self.complete = True
+def _clash(new: OptimizerEntry, old: OptimizerEntry) -> DuplicateOptimizer:
+    return DuplicateOptimizer(
+        f"{new.distribution} registers an optimizer {new.name!r}, which {old.distribution} has "
+        "registered already; choose another name"
+    )
 
 
-_catalogue = _Catalogue()
+_registry = Registry(BUILTIN, plugin_entries, _clash)
 
 
 def register(entry: OptimizerEntry) -> OptimizerEntry:
@@ -56,7 +33,7 @@ def register(entry: OptimizerEntry) -> OptimizerEntry:
         DuplicateOptimizer: the name is taken. Names are never replaced: a benchmark whose
             "adamw" depends on the import order is worth nothing.
     """
-    _catalogue.add(entry)
+    _registry.add(entry)
     return entry
 
 
@@ -67,8 +44,7 @@ def entries() -> tuple[OptimizerEntry, ...]:
         BrokenPlugin: an installed package offers optimizers that cannot be loaded.
         DuplicateOptimizer: a plug-in's name is taken.
     """
-    _catalogue.load_plugins()
-    return tuple(_catalogue.entries.values())
+    return _registry.all()
 
 
 def get(name: str) -> OptimizerEntry:
@@ -78,11 +54,8 @@ def get(name: str) -> OptimizerEntry:
         UnknownOptimizer: there is none; the message lists near matches and every known name.
         BrokenPlugin: it is none of the library's own, and a plug-in cannot be loaded.
     """
-    if name not in _catalogue.entries:
-        _catalogue.load_plugins()
-    known = _catalogue.entries
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UnknownOptimizer(f"no optimizer {name!r}; {hint}known: {', '.join(known)}")
+    found = _registry.get(name)
+    if found is None:
+        known = ", ".join(entry.name for entry in _registry.all())
+        raise UnknownOptimizer(f"no optimizer {name!r}; {_registry.near(name)}known: {known}")
+    return found

@@ -55,7 +55,9 @@ def test_defaults_are_valid_and_in_the_schema(name: str) -> None:
 
 
 def test_an_unknown_name_is_answered_with_near_ones_and_all() -> None:
-    with pytest.raises(UnknownOptimizer, match=r"'adamwx'; did you mean adamw.*known: .*adam-lpwd"):
+    with pytest.raises(
+        UnknownOptimizer, match=r"'adamwx'; did you mean 'adamw'.*known: .*adam-lpwd"
+    ):
         catalogue.get("adamwx")
 
 

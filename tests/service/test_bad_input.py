@@ -169,7 +169,7 @@ def test_a_milliard_of_trials_is_refused_before_it_is_listed(client, database, s
 
 def test_a_near_miss_is_answered_with_what_was_meant(client, study):
     body = client.post(STUDIES, json=study(optimizers=["adam_lpwd"])).json()
-    assert "did you mean adam-lpwd" in body["detail"]
+    assert "did you mean 'adam-lpwd'" in body["detail"]
 
 
 BODIES = [

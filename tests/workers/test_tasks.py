@@ -50,7 +50,7 @@ def test_an_untrained_model_scores_about_chance(name):
 
 
 def test_unknown_tasks_are_named_with_those_there_are():
-    with pytest.raises(UnknownTaskError, match=r"'digit-mlp'; did you mean 'digits-mlp'\?"):
+    with pytest.raises(UnknownTaskError, match=r"'digit-mlp'; did you mean 'digits-mlp'"):
         tasks.get("digit-mlp")
 
 

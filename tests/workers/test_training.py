@@ -144,7 +144,7 @@ def test_a_model_with_running_statistics_is_refused(trial, monkeypatch):
         "normalised", "", "", 1, Metric("a", True, 0.1), 1, 8, (1, 1, 1), "", "",
         "tests.workers.test_training:NORMALISED",
     )  # fmt: skip
-    monkeypatch.setitem(tasks._registry.tasks, "normalised", task)
+    monkeypatch.setitem(tasks._registry._items, "normalised", task)
     with pytest.raises(NotStackableError, match="'normalised' has buffers"):
         StackedRun(Pack((trial(task="normalised"),)))
 

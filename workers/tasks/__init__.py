@@ -4,9 +4,10 @@ installed package by an entry point of the group `lpwd.tasks` (see `lpwd.plugins
 Importing this package needs no torch.
 """
 
-from difflib import get_close_matches
+from collections.abc import Iterator
 
 from lpwd.plugins import offers
+from lpwd.registry import Registry
 from workers.errors import DuplicateTaskError, UnknownTaskError
 from workers.tasks.task import Examples, Metric, Problem, Splits, Task
 
@@ -42,34 +43,16 @@ BUILT_IN = (
 )
 
 
-class _Registry:
-    """The tasks so far, and whether those of plug-ins are among them."""
-
-    def __init__(self) -> None:
-        self.tasks = {task.name: task for task in BUILT_IN}
-        self.complete = False
-
-    def add(self, task: Task) -> None:
-        if task.name in self.tasks:
-            raise DuplicateTaskError(
-                f"task {task.name!r} is registered already; choose another name"
-            )
-        self.tasks[task.name] = task
-
-    def load_plugins(self) -> None:
-        if self.complete:
-            return
-        before = dict(self.tasks)
-        try:
-            for _, task in offers("lpwd.tasks", Task):
-                self.add(task)
-        except Exception:
-            self.tasks = before  # so that the next call raises the same again
-            raise
-        self.complete = True
+def _plugins() -> Iterator[Task]:
+    for _, task in offers("lpwd.tasks", Task):
+        yield task
 
 
-_registry = _Registry()
+def _clash(new: Task, _old: Task) -> DuplicateTaskError:
+    return DuplicateTaskError(f"task {new.name!r} is registered already; choose another name")
+
+
+_registry = Registry(BUILT_IN, _plugins, _clash)
 
 
 def register(task: Task) -> Task:
@@ -85,21 +68,18 @@ def get(name: str) -> Task:
         UnknownTaskError: There is none; the message names those there are.
         lpwd.errors.BrokenPlugin: It is none of our own, and a plug-in cannot be loaded.
     """
-    if name not in _registry.tasks:
-        _registry.load_plugins()
-    if name in _registry.tasks:
-        return _registry.tasks[name]
-    close = get_close_matches(name, _registry.tasks, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UnknownTaskError(f"unknown task {name!r}; {hint}there are: {', '.join(names())}")
+    found = _registry.get(name)
+    if found is None:
+        hint = _registry.near(name)
+        raise UnknownTaskError(f"unknown task {name!r}; {hint}there are: {', '.join(names())}")
+    return found
 
 
 def names() -> tuple[str, ...]:
     """Names of all tasks, sorted. Raises `lpwd.errors.BrokenPlugin` as `get` does."""
-    _registry.load_plugins()
-    return tuple(sorted(_registry.tasks))
+    return tuple(task.name for task in tasks())
 
 
 def tasks() -> tuple[Task, ...]:
     """All tasks, by name. Raises `lpwd.errors.BrokenPlugin` as `get` does."""
-    return tuple(_registry.tasks[name] for name in names())
+    return tuple(sorted(_registry.all(), key=lambda task: task.name))

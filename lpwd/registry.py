@@ -1,0 +1,72 @@
+"""Things by name: each registered once, those of installed packages joining when first needed."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+
+class Named(Protocol):
+    """Anything with a name."""
+
+    @property
+    def name(self) -> str:
+        """What it is looked up by."""
+
+
+Item = TypeVar("Item", bound=Named)
+
+
+class Registry(Generic[Item]):
+    """A process's own items by name, and those of plug-ins."""
+
+    def __init__(
+        self,
+        own: Iterable[Item],
+        plugins: Callable[[], Iterable[Item]],
+        clash: Callable[[Item, Item], Exception],
+    ) -> None:
+        """Begin with `own`.
+
+        Args:
+            own: Items that are there without any plug-in.
+            plugins: Loads the items of installed packages; called once, when first needed.
+            clash: Makes the error for a new item whose name an old one has.
+        """
+        self._items = {item.name: item for item in own}
+        self._plugins = plugins
+        self._clash = clash
+        self._complete = False
+
+    def add(self, item: Item) -> None:
+        """Register an item. Names are never replaced: what one means must not depend on order."""
+        if item.name in self._items:
+            raise self._clash(item, self._items[item.name])
+        self._items[item.name] = item
+
+    def get(self, name: str) -> Item | None:
+        """Return the item of that name, None where there is none. Own items need no plug-in."""
+        if name not in self._items:
+            self._load()
+        return self._items.get(name)
+
+    def all(self) -> tuple[Item, ...]:
+        """Return every item: own ones first, in the order of registration."""
+        self._load()
+        return tuple(self._items.values())
+
+    def near(self, name: str) -> str:
+        """Return a question about names that resemble this one, empty where none does."""
+        found = difflib.get_close_matches(name, self._items, n=3)
+        return f"did you mean {' or '.join(map(repr, found))}? " if found else ""
+
+    def _load(self) -> None:
+        if self._complete:
+            return
+        before = dict(self._items)
+        try:
+            for item in self._plugins():
+                self.add(item)
+        except Exception:
+            self._items = before  # so that the next call raises the same again
+            raise
+        self._complete = True
