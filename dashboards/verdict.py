@@ -7,7 +7,7 @@ from dashboards import formatting
 from service.heatmaps.model import MetricView, RobustnessRow, StudyResults
 
 SUBJECT = "lpwd"
-"""The last word of the names of the optimizers that the verdict is about."""
+"""The last word of the catalogue's names of the optimizers that the verdict is about."""
 
 NAMED = 4
 """At most so many names in a row; the rest is counted."""
@@ -156,4 +156,4 @@ def _names(rows: list[RobustnessRow]) -> str:
 
 
 def _is_subject(row: RobustnessRow) -> bool:
-    return row.optimizer.split("-")[-1] == SUBJECT
+    return row.entry.split("-")[-1] == SUBJECT

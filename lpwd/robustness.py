@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit  # scipy.stats takes long to import
 
 Array = npt.NDArray[np.float64]
 
@@ -78,7 +79,10 @@ def best_interval(
     """Interval of the best score, with the choice of the cell inside the resampling.
 
     A maximum over noisy cells is biased; each resample of the seeds chooses its own best cell on
-    `chosen_on` and reports its mean in `reported`. Percentile bootstrap.
+    `chosen_on` and reports its mean in `reported`. The interval is Student's t around the estimate,
+    with the spread of the resamples for standard error, freed of the bootstrap's bias by n/(n - 1).
+    Where every resample chooses the same cell it is the usual interval of a mean; percentiles of so
+    few seeds would be far too narrow.
 
     Args:
         chosen_on: (L, W, S) scores to choose by, usually validation.
@@ -89,15 +93,16 @@ def best_interval(
     Returns:
         The interval, None with fewer than two seeds.
     """
+    best = best_cell(seed_mean(chosen_on), maximize=maximize)
     seeds = chosen_on.shape[-1]
-    if seeds < 2 or np.isnan(seed_mean(chosen_on)).all():
+    if seeds < 2 or best is None:
         return None
     weights = _resamples(seeds, seed)
     choice = _weighted_means(chosen_on, weights)
     report = _weighted_means(reported, weights)
     ranked = np.where(np.isnan(choice), -np.inf, _up(choice, maximize))
-    best = ranked.argmax(axis=1)
-    return _percentiles(report[np.arange(len(best)), best])
+    values = report[np.arange(len(report)), ranked.argmax(axis=1)]
+    return _around(float(seed_mean(reported)[best]), values, seeds)
 
 
 def tolerance(
@@ -162,23 +167,32 @@ def tolerance_area(
 
 
 def tolerance_area_interval(
-    chosen_on: Array, reported: Array, *, epsilon: float, maximize: bool = True, seed: int = 0
+    scores: Array, *, epsilon: float, maximize: bool = True, seed: int = 0
 ) -> Interval | None:
-    """Interval of `tolerance_area`, the choice of the best cell inside the resampling.
+    """Interval of `tolerance_area` around the best mean, which each resample finds anew.
 
-    Arguments as of `best_interval`. None with fewer than two seeds.
+    Args:
+        scores: (L, W, S).
+        epsilon: Tolerance in the score's own unit, positive.
+        maximize: The direction.
+        seed: Of the resampling.
+
+    Returns:
+        As of `best_interval`, within [0, 1].
     """
-    seeds = chosen_on.shape[-1]
-    if seeds < 2 or np.isnan(seed_mean(chosen_on)).all():
+    means = seed_mean(scores)
+    best = best_cell(means, maximize=maximize)
+    seeds = scores.shape[-1]
+    if seeds < 2 or best is None:
         return None
-    weights = _resamples(seeds, seed)
-    choice = _weighted_means(chosen_on, weights)
-    report = _up(_weighted_means(reported, weights), maximize)
-    ranked = np.where(np.isnan(choice), -np.inf, _up(choice, maximize))
-    best = report[np.arange(len(report)), ranked.argmax(axis=1)]
+    ups = _up(_weighted_means(scores, _resamples(seeds, seed)), maximize)
+    tops = np.where(np.isnan(ups), -np.inf, ups).max(axis=1)
     with np.errstate(invalid="ignore"):
-        areas = (report >= best[:, None] - epsilon).mean(axis=1)
-    return _percentiles(np.where(np.isnan(best), np.nan, areas))
+        areas = (ups >= tops[:, None] - epsilon).mean(axis=1)
+    values = np.where(np.isfinite(tops), areas, np.nan)
+    area = tolerance_area(means, float(means[best]), epsilon=epsilon, maximize=maximize)
+    found = _around(area, values, seeds)
+    return Interval(max(found.low, 0.0), min(found.high, 1.0))
 
 
 def log_decay_auc(means: Array, weight_decays: Array, *, maximize: bool = True) -> float | None:
@@ -245,7 +259,8 @@ def _weighted_means(scores: Array, weights: Array) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _percentiles(values: Array) -> Interval:
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return Interval(float(low), float(high))
+def _around(estimate: float, resampled: Array, seeds: int) -> Interval:
+    """Student's t interval whose standard error is the spread of resampled values."""
+    error = np.nanstd(resampled) * np.sqrt(seeds / (seeds - 1))
+    half = float(stdtrit(seeds - 1, (1 + LEVEL) / 2) * error)
+    return Interval(estimate - half, estimate + half)

@@ -29,6 +29,10 @@ POINTS = 0.10
 best down to chance."""
 
 
+RELIEF = 5
+"""How many tolerances a map must rise above chance, for its tolerance to mean anything."""
+
+
 @dataclass(frozen=True)
 class TrialView:
     """What aggregation needs to know of a trial."""
@@ -56,7 +60,24 @@ class _Grid:
         return robustness.seed_mean(self.reported)
 
     def best(self, maximize: bool) -> tuple[int, int] | None:
-        return robustness.best_cell(robustness.seed_mean(self.validation), maximize=maximize)
+        """Choose a cell on validation; none while there is nothing but divergence."""
+        found = robustness.best_cell(robustness.seed_mean(self.validation), maximize=maximize)
+        if found is None or set(self.states[found]) == {TrialState.DIVERGED}:
+            return None
+        return found
+
+    def peak(self, metric: MetricView, tolerance: float) -> tuple[int, int] | None:
+        """Find the best mean that is shown, from which tolerance is measured.
+
+        Not the chosen cell's: a poor choice would lower the bar, and pass for robustness. None
+        where the map hardly rises above chance: flat ground is no plateau.
+        """
+        means = self.means
+        found = robustness.best_cell(means, maximize=metric.maximize)
+        if found is None:
+            return None
+        height = (means[found] - metric.chance) * (1 if metric.maximize else -1)
+        return found if height >= RELIEF * tolerance else None
 
 
 def metric_view(task_name: str, split: str) -> MetricView:
@@ -97,7 +118,10 @@ def aggregate(
         tolerance=tolerance,
         domain=_domain(maps, metric),
         heatmaps=maps,
-        robustness=tuple(_row(spec, one, grids[one.optimizer], metric, tolerance) for one in maps),
+        robustness=tuple(
+            _row(spec, variant.name, one, grids[one.optimizer], metric, tolerance)
+            for variant, one in zip(spec.variants, maps, strict=True)
+        ),
         curves=tuple(
             _curve(one, curves[one.optimizer], metric) for one in maps if curves.get(one.optimizer)
         ),
@@ -152,15 +176,18 @@ def _heatmap(
     spec: StudySpec, variant: Variant, grid: _Grid, metric: MetricView, tolerance: float
 ) -> Heatmap:
     best = grid.best(metric.maximize)
+    peak = grid.peak(metric, tolerance)
     means = grid.means
     near = np.zeros(means.shape, dtype=bool)
-    if best is not None:
+    if peak is not None:
         sign = 1 if metric.maximize else -1
-        near = np.nan_to_num(sign * (means - means[best]), nan=-np.inf) >= -tolerance
+        near = np.nan_to_num(sign * (means - means[peak]), nan=-np.inf) >= -tolerance
     cells = {}
     for i, learning_rate in enumerate(spec.learning_rates):
         for j, weight_decay in enumerate(spec.weight_decays):
-            cell = _cell(learning_rate, weight_decay, grid.reported[i, j], grid.states[i, j])
+            cell = _cell(
+                learning_rate, weight_decay, grid.reported[i, j], grid.states[i, j], metric
+            )
             cells[learning_rate, weight_decay] = replace(
                 cell, best=(i, j) == best, within_tolerance=bool(near[i, j])
             )
@@ -177,9 +204,10 @@ def _cell(
     weight_decay: float,
     scores: robustness.Array,
     states: Sequence[TrialState],
+    metric: MetricView,
 ) -> Cell:
     known = scores[np.isfinite(scores)]
-    low, high = _interval(known)
+    low, high = _interval(known, metric)
     return Cell(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
@@ -207,13 +235,13 @@ def _cell_state(states: Sequence[TrialState]) -> CellState:
     return CellState.DONE
 
 
-def _interval(scores: robustness.Array) -> tuple[float | None, float | None]:
-    """95 % interval of the mean: Student's t over seeds."""
+def _interval(scores: robustness.Array, metric: MetricView) -> tuple[float | None, float | None]:
+    """95 % interval of the mean: Student's t over seeds, within what the metric can be."""
     n = len(scores)
     if n < 2:
         return None, None
     half = float(stdtrit(n - 1, 0.975) * scores.std(ddof=1) / sqrt(n))
-    return float(scores.mean()) - half, float(scores.mean()) + half
+    return _possible(float(scores.mean()) - half, float(scores.mean()) + half, metric)
 
 
 def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] | None:
@@ -224,17 +252,24 @@ def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] 
     best = max(means) if metric.maximize else min(means)
     span = 1.0 if metric.percent else abs(metric.chance - best)
     height = POINTS * span or 1.0
-    return (best - height, best) if metric.maximize else (best, best + height)
+    low, high = (best - height, best) if metric.maximize else (best, best + height)
+    return _possible(low, high, metric)
+
+
+def _possible(low: float, high: float, metric: MetricView) -> tuple[float, float]:
+    """Keep an interval within what the metric can be: a share is in [0, 1]."""
+    return (max(low, 0.0), min(high, 1.0)) if metric.percent else (low, high)
 
 
 def _row(
-    spec: StudySpec, one: Heatmap, grid: _Grid, metric: MetricView, epsilon: float
+    spec: StudySpec, entry: str, one: Heatmap, grid: _Grid, metric: MetricView, epsilon: float
 ) -> RobustnessRow:
     best = grid.best(metric.maximize)
     cells = one.cells.values()
     row = RobustnessRow(
         optimizer=one.optimizer,
         title=one.title,
+        entry=entry,
         best=None,
         best_low=None,
         best_high=None,
@@ -256,33 +291,47 @@ def _row(
     if best is None:
         return row
     up = metric.maximize
-    decays = np.array(spec.weight_decays)
     means = grid.means
-    learning_rate, weight_decay = spec.learning_rates[best[0]], spec.weight_decays[best[1]]
-    row = replace(
-        row, best=float(means[best]), learning_rate=learning_rate, weight_decay=weight_decay
-    )
-    if one.cells[learning_rate, weight_decay].state is CellState.DIVERGED:
-        # Even the best diverged. Every cell is within any tolerance of that: no robustness at all.
-        return row
     interval = robustness.best_interval(grid.validation, grid.reported, maximize=up)
-    safe = robustness.tolerance(means[best[0]], decays, best[1], epsilon=epsilon, maximize=up)
-    area = robustness.tolerance_area_interval(
-        grid.validation, grid.reported, epsilon=epsilon, maximize=up
+    low, high = _possible(interval.low, interval.high, metric) if interval else (None, None)
+    row = replace(
+        row,
+        best=float(means[best]),
+        best_low=low,
+        best_high=high,
+        learning_rate=spec.learning_rates[best[0]],
+        weight_decay=spec.weight_decays[best[1]],
+        on_edge=_edges(spec, best),
+        log_decay_auc=robustness.log_decay_auc(means, np.array(spec.weight_decays), maximize=up),
+        worst=robustness.worst_case(means[best[0]], maximize=up),
     )
+    peak = grid.peak(metric, epsilon)
+    return row if peak is None else _tolerance(spec, row, grid, peak, epsilon, up)
+
+
+def _tolerance(
+    spec: StudySpec,
+    row: RobustnessRow,
+    grid: _Grid,
+    peak: tuple[int, int],
+    epsilon: float,
+    maximize: bool,
+) -> RobustnessRow:
+    """Fill in width and area of what is within ε of the peak."""
+    means, decays = grid.means, np.array(spec.weight_decays)
+    safe = robustness.tolerance(means[peak[0]], decays, peak[1], epsilon=epsilon, maximize=maximize)
+    width = safe.decades if safe else 0.0
+    area = robustness.tolerance_area_interval(grid.reported, epsilon=epsilon, maximize=maximize)
     return replace(
         row,
-        best_low=interval.low if interval else None,
-        best_high=interval.high if interval else None,
-        on_edge=_edges(spec, best),
-        width=safe.decades if safe else 0.0,
+        width=width if (decays > 0).any() else None,
         width_is_bound=safe.is_bound if safe else False,
         safe_decays=(safe.low, safe.high) if safe else None,
-        area=robustness.tolerance_area(means, float(means[best]), epsilon=epsilon, maximize=up),
+        area=robustness.tolerance_area(
+            means, float(means[peak]), epsilon=epsilon, maximize=maximize
+        ),
         area_low=area.low if area else None,
         area_high=area.high if area else None,
-        log_decay_auc=robustness.log_decay_auc(means, decays, maximize=up),
-        worst=robustness.worst_case(means[best[0]], maximize=up),
     )
 
 
@@ -303,7 +352,7 @@ def _curve(
     column = CURVES.index(f"{metric.split}_score")
     epochs = min(len(curve) for curve in curves)
     scores = np.stack([curve[:epochs, column] for curve in curves]).astype(float)
-    bands = [_interval(scores[:, epoch]) for epoch in range(epochs)]
+    bands = [_interval(scores[:, epoch], metric) for epoch in range(epochs)]
     lows = tuple(low for low, _ in bands if low is not None)
     highs = tuple(high for _, high in bands if high is not None)
     return LearningCurve(

@@ -57,7 +57,7 @@ class Cell:
     best: bool = False
     """The optimizer's chosen cell: best seed mean on the validation split."""
     within_tolerance: bool = False
-    """Whether the mean lies within the tolerance of the best cell's."""
+    """Whether the mean lies within the tolerance of the best mean that is shown."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,10 @@ class RobustnessRow:
     """One optimizer's line in the robustness table. Scores are in the metric's own unit."""
 
     optimizer: str
+    """Its label in the study."""
     title: str
+    entry: str
+    """Its name in the catalogue, whatever the label."""
     best: float | None
     best_low: float | None
     """95 % interval of the best, resampling seeds *inside* the choice of the cell."""
@@ -95,7 +98,8 @@ class RobustnessRow:
     """Which of ``learning_rate``, ``weight_decay`` sit at the grid's edge: the true best may lie
     outside."""
     width: float | None
-    """Tolerance width in decades of weight decay at the best learning rate."""
+    """Tolerance width in decades of weight decay, around the best mean that is shown and at its
+    learning rate. None where the map hardly rises above chance, or has no positive weight decay."""
     width_is_bound: bool
     """Whether the interval touches the grid's edge, so that the true width is at least this."""
     safe_decays: tuple[float, float] | None

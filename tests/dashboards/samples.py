@@ -143,6 +143,7 @@ def _row(heatmap: Heatmap, best: Cell | None, cells: dict[tuple[float, float], C
     return RobustnessRow(
         optimizer=heatmap.optimizer,
         title=heatmap.title,
+        entry=heatmap.optimizer,
         best=best.mean if best else None,
         best_low=best.low if best else None,
         best_high=best.high if best else None,

@@ -13,6 +13,7 @@ def row(optimizer, best, width=3.0, bound=False, safe=(1e-3, 1e-1), **changes):
     made = RobustnessRow(
         optimizer=optimizer,
         title=samples.TITLES[optimizer],
+        entry=optimizer,
         best=best,
         best_low=None,
         best_high=None,
@@ -50,6 +51,14 @@ def test_lpwd_ahead_in_both():
     assert "Adam + LPWD has the best score" in text
     assert "Adam + LPWD tolerates the widest range of weight decay, 3.00 decades" in text
     assert " not " not in text
+
+
+def test_a_label_does_not_hide_lpwd_nor_make_it():
+    behind = replace(row("adam-lpwd", 0.975, 2.0), optimizer="mine")
+    assert "LPWD" in said(row("adamw", 0.98, 3.0), behind).replace("Adam + LPWD", "LPWD")
+    assert "not the best" in said(row("adamw", 0.98, 3.0), behind)
+    posing = replace(row("adamw", 0.975, 2.0), optimizer="not-lpwd")
+    assert "not the best" not in said(row("adam-l2", 0.98, 3.0), posing)
 
 
 def test_lpwd_behind_in_both_is_said():
