@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -22,6 +22,7 @@ from service.limits import BodyLimit
 from service.page_queries import PageQueries
 from service.schedules import endpoints as schedules
 from service.settings import Settings
+from service.strictness import refuse_unknown_parameters
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
 
@@ -58,7 +59,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     problems.install(app)
-    api = APIRouter(prefix="/api/v1", responses=problems.ANY)
+    api = APIRouter(
+        prefix="/api/v1",
+        responses=problems.ANY,
+        dependencies=[Depends(refuse_unknown_parameters)],
+    )
     for resource in RESOURCES:
         api.include_router(resource.router)
     app.include_router(api)

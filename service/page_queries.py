@@ -9,6 +9,10 @@ from service.heatmaps.queries import ResultsCache
 from service.studies import queries
 from service.studies.model import StudyPage, StudyState, StudySummary
 
+LISTED = 5_000
+"""Trials of a study whose best scores the list shows: those of larger ones take seconds to find,
+and are on their own page."""
+
 
 class PageQueries:
     """Reads for `dashboards.views.pages`."""
@@ -35,7 +39,12 @@ class PageQueries:
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""
-        return {study_id: _best(self.results(study_id)) for study_id in study_ids}
+        found = {study_id: self.study(study_id) for study_id in study_ids}
+        return {
+            study_id: _best(self.results(study_id))
+            for study_id, study in found.items()
+            if study.trials <= LISTED
+        }
 
 
 def _best(results: StudyResults) -> tuple[BestScore, ...]:

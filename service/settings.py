@@ -2,8 +2,9 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workers.packing import PACK_SIZE
@@ -46,7 +47,34 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.data_dir / 'lpwd.db').resolve()}"
 
 
+class SettingsError(Exception):
+    """A setting has a value it cannot have."""
+
+
 @cache
 def settings() -> Settings:
-    """Return this process's settings, read once."""
-    return Settings()
+    """Return this process's settings, read once. Raises `SettingsError`."""
+    return _checked({})
+
+
+def with_options(**options: object) -> Settings:
+    """Return the settings with options of a command line, where given, in their place.
+
+    Raises:
+        SettingsError: A value is out of range.
+    """
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return _checked({**settings().model_dump(), **chosen})
+
+
+def _checked(values: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        said = [f"{_name(one['loc'])} is {one['input']!r}: {one['msg']}" for one in error.errors()]
+        raise SettingsError("; ".join(said)) from error
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    """Name a setting as the environment does, however it was given."""
+    return "LPWD_" + str(location[0]).upper().removeprefix("LPWD_")

@@ -1,5 +1,6 @@
 """Studies in YAML files."""
 
+import json
 import re
 from typing import Any
 
@@ -40,4 +41,11 @@ def parse(text: str, *, origin: str) -> dict[str, Any]:
             f"{origin} does not hold a study: a mapping with task, optimizers, learning_rates and "
             "weight_decays is wanted"
         )
+    try:
+        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StudyFileError(
+            f"{origin} holds something that JSON cannot say, such as a date, infinity or a "
+            f"reference to itself: {error}"
+        ) from error
     return found

@@ -7,6 +7,7 @@ import typer
 from service.cli import db, processes, studies
 from service.client import ClientError
 from service.errors import ServiceError
+from service.settings import SettingsError
 from service.study_file import StudyFileError
 
 app = typer.Typer(
@@ -26,11 +27,19 @@ app.command()(processes.runner)
 app.command()(processes.scheduler)
 app.add_typer(db.app, name="db")
 
+ANTICIPATED = (
+    ClientError,
+    StudyFileError,
+    ServiceError,
+    SettingsError,
+    processes.CannotStartError,
+)
+
 
 def main() -> None:
     """Run the command line; errors that people can act on are one line, not a traceback."""
     try:
         app()
-    except (ClientError, StudyFileError, ServiceError, processes.CannotStartError) as error:
+    except ANTICIPATED as error:
         print(f"lpwd: {error}", file=sys.stderr)  # noqa: T201 - the last words of a command
         sys.exit(1)

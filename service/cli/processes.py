@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 import uvicorn
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 import lpwd.catalogue
 from lpwd.errors import LpwdError
 from service.app import create_app
 from service.db import Database, schema
 from service.logs import configure
-from service.settings import Settings, settings
+from service.settings import Settings, settings, with_options
 from service.signals import stop_on_signals, stop_with_parent
 from service.supervisor import GaveUpError, Supervisor
 from workers import tasks
@@ -51,8 +51,7 @@ def serve(
     Unfinished studies go on where they were. Ctrl-C ends all of it.
     """
     configure(verbose=verbose)
-    chosen = {"host": host, "port": port, "data_dir": data_dir}
-    here = settings().model_copy(update={k: v for k, v in chosen.items() if v is not None})
+    here = with_options(host=host, port=port, data_dir=data_dir)
     stop = threading.Event()
     stop_on_signals(stop)
     supervisor = everything(here)
@@ -88,8 +87,7 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     """Run the REST API and the dashboard alone."""
     configure(verbose=verbose)
     stop_with_parent()
-    chosen = {"host": host, "port": port}
-    here = settings().model_copy(update={k: v for k, v in chosen.items() if v is not None})
+    here = with_options(host=host, port=port)
     check_address(here)
     check_plugins()
     open_database(here).close()
@@ -135,8 +133,8 @@ def scheduler(verbose: VerboseOption = False) -> None:
     process.run(here, stop)
 
 
-def open_database(here: Settings, *, migrate: bool = False) -> Database:
-    """Open the database with current tables.
+def open_database(here: Settings, *, migrate: bool = False, current: bool = True) -> Database:
+    """Open the database, with current tables unless `current` is false.
 
     Raises:
         CannotStartError: It does not answer, or its tables are missing or outdated.
@@ -146,11 +144,13 @@ def open_database(here: Settings, *, migrate: bool = False) -> Database:
         if migrate:
             schema.upgrade(database)
         missing = schema.pending(database)
-    except ArgumentError as error:
-        raise CannotStartError(f"LPWD_DATABASE_URL is not a database URL: {error}") from error
-    except (OperationalError, OSError) as error:
+    except (ArgumentError, ImportError) as error:
+        raise CannotStartError(
+            f"LPWD_DATABASE_URL is not the URL of a SQLite or PostgreSQL database: {error}"
+        ) from error
+    except (DBAPIError, OSError) as error:
         raise CannotStartError(f"the database cannot be opened: {error}") from error
-    if missing:
+    if missing and current:
         raise CannotStartError("the database's tables are not current: run `lpwd db upgrade`")
     return database
 

@@ -16,7 +16,7 @@ from service import presets
 from service.cli import tables
 from service.cli.processes import CannotStartError, everything
 from service.client import Client
-from service.settings import settings
+from service.settings import settings, with_options
 from service.signals import stop_on_signals
 from service.studies.model import StudyState
 from service.studies.schemas import StudyAnswer, StudyPlan
@@ -28,14 +28,16 @@ console = Console()
 START_PATIENCE = 60.0
 """Seconds the API may take to answer after it was started."""
 
-ServerOption = Annotated[str, typer.Option(envvar="LPWD_SERVER", help="Address of the service.")]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(envvar="LPWD_SERVER", help="Address of the service; the one on this machine."),
+]
 IdArgument = Annotated[str, typer.Argument(help="Id of the study.")]
-LOCAL = "http://127.0.0.1:8000"
 
 
 def submit(
     file: Annotated[Path, typer.Argument(help="Study in YAML or JSON; - for standard input.")],
-    server: ServerOption = LOCAL,
+    server: ServerOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, show progress, end with the table.")
     ] = False,
@@ -45,7 +47,7 @@ def submit(
 ) -> None:
     """Send a study to a running service."""
     study = parse(_read(file), origin=str(file))
-    with Client(server) as client:
+    with Client(server or _local()) as client:
         if dry_run:
             _tell(client.plan(study))
             return
@@ -56,15 +58,15 @@ def submit(
             _finish(_watch(client, created.study.id))
 
 
-def watch(study_id: IdArgument, server: ServerOption = LOCAL) -> None:
+def watch(study_id: IdArgument, server: ServerOption = None) -> None:
     """Show a study's progress until it ends, then its table."""
-    with Client(server) as client:
+    with Client(server or _local()) as client:
         _finish(_watch(client, study_id))
 
 
-def cancel(study_id: IdArgument, server: ServerOption = LOCAL) -> None:
+def cancel(study_id: IdArgument, server: ServerOption = None) -> None:
     """Cancel a queued or running study. Finished trials keep their results."""
-    with Client(server) as client:
+    with Client(server or _local()) as client:
         console.print(f"study {study_id}: {client.cancel(study_id)}")
 
 
@@ -72,14 +74,12 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where database and pictures go.")] = Path("demo"),
 ) -> None:
     """Run the demo study through a service of its own: 525 trials on real digits."""
-    here = settings().model_copy(
-        update={
-            "data_dir": folder,
-            "database_url": "",
-            "host": "127.0.0.1",
-            "port": _free_port(),
-            "ray_address": "local",
-        }
+    here = with_options(
+        data_dir=folder,
+        database_url="",
+        host="127.0.0.1",
+        port=_free_port(),
+        ray_address="local",
     )
     stop = threading.Event()
     stop_on_signals(stop)
@@ -112,7 +112,7 @@ def demo(
     _finish(ended)
     console.print(f"{ended.trials} trials, {time.monotonic() - began:.0f} s in all")
     console.print(
-        f"dashboard: lpwd serve --data-dir {folder}, then open {LOCAL}/studies/{ended.id}",
+        f"dashboard: {_me()} serve --data-dir {folder}, then open {_local()}/studies/{ended.id}",
         soft_wrap=True,
     )
 
@@ -165,7 +165,8 @@ def _finish(study: StudyAnswer) -> None:
     """Leave with an exit status that says whether the study was trained in full."""
     if study.state is StudyState.DONE:
         return
-    console.print(f"study {study.id} is {study.state}: {study.error or 'as somebody asked'}")
+    why = f": {study.error}" if study.error else ""
+    console.print(f"study {study.id} is {study.state}{why}")
     raise typer.Exit(1)
 
 
@@ -177,6 +178,18 @@ def _await(client: Client, look: Callable[[], None]) -> None:
         if time.monotonic() > deadline:
             raise CannotStartError(f"the API did not answer within {START_PATIENCE:.0f} s")
         time.sleep(0.1)
+
+
+def _local() -> str:
+    """Return the address at which `lpwd serve` listens here."""
+    here = settings()
+    host = f"[{here.host}]" if ":" in here.host else here.host
+    return f"http://{host}:{here.port}"
+
+
+def _me() -> str:
+    """Name this command as it was called, so that the next one can be pasted."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "lpwd" else "lpwd"
 
 
 def _free_port() -> int:

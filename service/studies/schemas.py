@@ -71,7 +71,7 @@ Setting = Annotated[
     AfterValidator(_setting),
     WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_NAME}),
 ]
-LearningRate = Annotated[StrictFloat, Field(gt=0, le=1000, allow_inf_nan=False)]
+LearningRate = Annotated[StrictFloat, Field(ge=1e-12, le=1000, allow_inf_nan=False)]
 WeightDecay = Annotated[
     StrictFloat,
     Field(ge=0, le=1000, allow_inf_nan=False),

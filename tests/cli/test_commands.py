@@ -157,7 +157,61 @@ def test_numbers_in_yaml_are_numbers(text, value):
     assert parse(f"x: {text}", origin="test")["x"] == value
 
 
-@pytest.mark.parametrize("text", ["", "- a", "just words", "{a: [", "x: !!python/name:os.system"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LPWD_PORT", "99999"),
+        ("LPWD_PORT", "abc"),
+        ("LPWD_PACK_SIZE", "0"),
+        ("LPWD_WORKER_DEVICE", "tpu"),
+        ("LPWD_DATABASE_URL", "mysql://nobody@nowhere/nothing"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(tmp_path, variable, value):
+    done = lpwd("api", env={"LPWD_DATA_DIR": str(tmp_path), variable: value})
+    assert done.returncode == 1
+    assert variable in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_option_that_cannot_be_is_named(tmp_path):
+    done = lpwd("serve", "--port", "-1", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "LPWD_PORT is -1" in done.stderr
+
+
+def test_a_file_that_is_no_database_is_said_so(tmp_path):
+    (tmp_path / "lpwd.db").write_text("dear diary, " * 100)
+    for command in (("serve", "--port", "0"), ("db", "upgrade")):
+        done = lpwd(*command, env={"LPWD_DATA_DIR": str(tmp_path)})
+        assert done.returncode == 1
+        assert "the database cannot be opened" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_client_looks_where_the_service_listens(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("task: digits-mlp\n")
+    done = lpwd("submit", str(file), env={"LPWD_PORT": "9"})
+    assert "http://127.0.0.1:9" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- a",
+        "just words",
+        "{a: [",
+        "x: !!python/name:os.system",
+        "x: .nan",
+        "x: .inf",
+        "x: 2026-01-01",
+        "x: !!set {a, b}",
+        "x: &x [*x]",
+        'x: "\\ud800"',
+    ],
+)
 def test_what_is_no_study_is_refused_by_the_files_name(text):
     with pytest.raises(StudyFileError, match=r"study\.yaml"):
         parse(text, origin="study.yaml")

@@ -434,3 +434,23 @@ def test_no_body_whatever_breaks_the_service(fuzzed, study, changes):
         assert answer.json()["trials"] >= 1
     else:
         refused(answer)
+
+
+def test_a_misspelt_parameter_is_refused_and_sends_nothing(client, study):
+    answer = client.post(STUDIES, json=study(), params={"dryrun": True})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "dryrun"
+    assert "dry_run" in answer.json()["detail"]
+    assert client.get(STUDIES).json()["items"] == []
+    assert client.get(f"{STUDIES}?state=done&limit=5").status_code == 200
+    made = client.post(STUDIES, json=study()).json()["study"]["id"]
+    known = {"split": "validation", "tolerance": 0.02}
+    assert client.get(f"{STUDIES}/{made}/heatmap.json", params=known).status_code == 200
+    unknown = client.get(f"{STUDIES}/{made}/heatmap.json", params={"metric": "loss"})
+    assert "split, tolerance" in unknown.json()["detail"]
+
+
+def test_a_learning_rate_that_vanishes_in_float32_is_refused(client, study):
+    answer = client.post(STUDIES, json=study(learning_rates=[1e-320]))
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "learning_rates.0"
