@@ -16,8 +16,8 @@ def robustness(results: Mapping[str, Any]) -> Table:
     points = f"{100 * epsilon:g} point" if metric["percent"] else f"{epsilon:g}"
     table = Table(
         title=f"{metric['split']} {metric['name']}{unit}, {results['seeds']} seeds",
-        caption=f"best: chosen on validation, * at the grid's edge. width: decades of weight decay "
-        f"within {points} of it, between the safe ones; ≥ where the grid ends first.",
+        caption="best: chosen on validation, * at the grid's edge. width: decades of weight decay, "
+        f"the safe ones, within {points} of the map's best mean; ≥ where the grid ends first.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
