@@ -1,5 +1,6 @@
 """The API reference: pure, from the OpenAPI document to what a page shows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,12 +78,33 @@ def _operation(
 
 def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Sequence[Field]:
     content = operation.get("requestBody", {}).get("content", {})
-    schema = _resolved(document, content.get("application/json", {}).get("schema", {}))
+    return _properties(document, content.get("application/json", {}).get("schema", {}), "")
+
+
+def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> list[Field]:
+    """List an object's properties, and below each those of the objects it holds."""
+    schema = _resolved(document, schema)
     required = schema.get("required", [])
-    return [
-        Field(name, "body", _kind(document, one), name in required, one.get("description", ""))
-        for name, one in schema.get("properties", {}).items()
-    ]
+    found = []
+    for name, one in schema.get("properties", {}).items():
+        text = one.get("description", "")
+        if one.get("default") not in (None, "", {}):
+            text = f"{text} Default: {json.dumps(one['default'])}."
+        kind = _kind(document, one)
+        found.append(Field(f"{path}{name}", "body", kind, name in required, text.strip()))
+        within = _held(document, one)
+        if within.get("properties"):
+            found += _properties(document, within, f"{path}{name}.")
+    return found
+
+
+def _held(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the object that a property is, or is a list of, or may be left out as."""
+    schema = _resolved(document, schema)
+    for one in schema.get("anyOf", []):
+        if one.get("type") != "null":
+            return _held(document, one)
+    return _held(document, schema["items"]) if "items" in schema else schema
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

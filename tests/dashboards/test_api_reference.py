@@ -34,6 +34,9 @@ def test_the_fields_of_a_body_are_named_with_type_and_need(tmp_path):
     assert fields["task"].required
     assert fields["learning_rates"].kind == "list of number"
     assert not fields["seeds"].required
+    assert fields["optimizers.hyperparameters"].text
+    assert fields["budget.epochs"].kind == "integer"
+    assert "cosine" in fields["budget.schedule"].kind
     assert fields["dry_run"].where == "query"
     assert fields["idempotency-key"].where == "header"
 
