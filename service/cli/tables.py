@@ -20,8 +20,9 @@ def robustness(results: Mapping[str, Any]) -> Table:
         f"the safe ones, within {points} of the map's best mean; ≥ where the grid ends first.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
-    table.add_column("optimizer")
+    table.add_column("optimizer", no_wrap=True)
     for name in ("best", "95 %", "lr", "wd", "width", "safe wd", "diverged"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in results["robustness"]:
