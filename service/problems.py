@@ -57,58 +57,66 @@ ANY: dict[int | str, dict[str, Any]] = {
 
 def install(app: FastAPI) -> None:
     """Answer every error with problem details, or with a page where a browser asks for one."""
+    for kind, handler in (
+        (ServiceError, _service),
+        (RequestValidationError, _validation),
+        (HTTPException, _http),
+        (OperationalError, _database),
+        (Exception, _unexpected),
+    ):
+        app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # each takes its kind
 
-    @app.exception_handler(ServiceError)
-    def _service(request: Request, error: ServiceError) -> Response:
-        errors = [(error.field, error.detail)] if error.field else []
-        return problem(request, error.status, error.kind, error.title, error.detail, errors)
 
-    @app.exception_handler(RequestValidationError)
-    def _validation(request: Request, error: RequestValidationError) -> Response:
-        errors = [(_path(one), _said(one)) for one in _causes(error.errors())]
-        detail = "; ".join(f"{field}: {said}" if field else said for field, said in errors[:3])
-        if len(errors) > 3:
-            detail += f"; and {len(errors) - 3} more"
-        return problem(
-            request,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-request",
-            "The request is not valid",
-            detail,
-            errors,
-        )
+def _service(request: Request, error: ServiceError) -> Response:
+    errors = [(error.field, error.detail)] if error.field else []
+    return problem(request, error.status, error.kind, error.title, error.detail, errors)
 
-    @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> Response:
-        status = HTTPStatus(error.status_code)
-        kind = status.phrase.lower().replace(" ", "-")
-        detail = error.detail
-        if status is HTTPStatus.NOT_FOUND:
-            detail = f"there is nothing at {request.url.path}; /docs lists what there is"
-        answer = problem(request, status, kind, status.phrase, detail)
-        answer.headers.update(error.headers or {})
-        return answer
 
-    @app.exception_handler(Exception)
-    def _unexpected(request: Request, _: Exception) -> Response:
-        return problem(  # the server logs the traceback
-            request,
-            ServiceError.status,
-            ServiceError.kind,
-            ServiceError.title,
-            "a mistake of the service's, not of the request; its log says more",
-        )
+def _validation(request: Request, error: RequestValidationError) -> Response:
+    errors = [(_path(one), _said(one)) for one in _causes(error.errors())]
+    detail = "; ".join(f"{field}: {said}" if field else said for field, said in errors[:3])
+    if len(errors) > 3:
+        detail += f"; and {len(errors) - 3} more"
+    return problem(
+        request,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-request",
+        "The request is not valid",
+        detail,
+        errors,
+    )
 
-    @app.exception_handler(OperationalError)
-    def _database(request: Request, error: OperationalError) -> Response:
-        logger.error("the database does not answer: %s", error.orig)
-        return problem(
-            request,
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "database-unavailable",
-            "The database does not answer",
-            "nothing was changed; try again in a moment",
-        )
+
+def _http(request: Request, error: HTTPException) -> Response:
+    status = HTTPStatus(error.status_code)
+    kind = status.phrase.lower().replace(" ", "-")
+    detail = error.detail
+    if status is HTTPStatus.NOT_FOUND:
+        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+    answer = problem(request, status, kind, status.phrase, detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _database(request: Request, error: OperationalError) -> Response:
+    logger.error("the database does not answer: %s", error.orig)
+    return problem(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "database-unavailable",
+        "The database does not answer",
+        "nothing was changed; try again in a moment",
+    )
+
+
+def _unexpected(request: Request, _: Exception) -> Response:
+    return problem(  # the server logs the traceback
+        request,
+        ServiceError.status,
+        ServiceError.kind,
+        ServiceError.title,
+        "a mistake of the service's, not of the request; its log says more",
+    )
 
 
 def problem(

@@ -1,5 +1,6 @@
 """Bringing a database's tables up to date, with Alembic."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -37,7 +38,7 @@ def _config() -> Config:
     return config
 
 
-def _run(database: Database, what: object, revision: str) -> None:
+def _run(database: Database, what: Callable[[Config, str], None], revision: str) -> None:
     config = _config()
     config.attributes["database"] = database
-    what(config, revision)  # type: ignore[operator]
+    what(config, revision)

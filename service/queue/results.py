@@ -167,6 +167,7 @@ def _store(session: Session, lease: Lease, results: Sequence[Result]) -> list[Re
     if not results:
         return []
     statement = (
+        # The table and not the class: the ORM would refuse a WHERE on many rows' bound keys.
         update(TrialRow.__table__)  # type: ignore[arg-type]
         .where(TrialRow.key == bindparam("the_key"))
         .values({column: bindparam(f"new_{column}") for column in _outcome(results[0])})
@@ -195,9 +196,9 @@ def _store(session: Session, lease: Lease, results: Sequence[Result]) -> list[Re
 
 
 def _outcome(result: Result) -> dict[str, object]:
-    last = dict(zip(CURVES, map(float, result.curves[-1]), strict=True))
-    if result.diverged is not None:
-        last = dict.fromkeys(CURVES)  # type: ignore[assignment]
+    last: dict[str, float | None] = dict.fromkeys(CURVES)
+    if result.diverged is None:
+        last.update(zip(CURVES, map(float, result.curves[-1]), strict=True))
     return {
         "state": TrialState.DONE if result.diverged is None else TrialState.DIVERGED,
         "claimed_by": None,
