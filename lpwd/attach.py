@@ -26,7 +26,7 @@ class DecayHook:
             weakref.ref(optimizer) if optimizer is not None else _nothing
         )
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002
+    def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> None:  # noqa: ARG002 - a hook's
         """Decay, if the module is in training mode and the optimizer still lives."""
         optimizer = self._optimizer()
         if module.training and optimizer is not None:

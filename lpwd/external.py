@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import torch
 from torch import Tensor
-from torch.linalg import LinAlgError  # type: ignore[attr-defined]
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # documented, not in __all__
 from torch.optim import Optimizer
 
 from lpwd.errors import InvalidHyperparameter

@@ -65,8 +65,10 @@ class Hyperparameter:
                 return value
         elif self.kind == "integer" and type(value) is int and self._within(value):
             return value
-        elif self.kind == "number" and type(value) in (int, float):
-            number = float(value)  # type: ignore[arg-type]
+        elif (
+            self.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool)
+        ):
+            number = _as_float(value)
             if math.isfinite(number) and self._within(number):
                 return number
         raise InvalidHyperparameter(f"{self.name} must be {self.allowed()}, not {value!r}")
@@ -95,6 +97,14 @@ class Hyperparameter:
             (self.exclusive_minimum and number == self.minimum)
             or (self.exclusive_maximum and number == self.maximum)
         )
+
+
+def _as_float(value: float) -> float:
+    """Return a number as a float; one too large for any is infinite, which no setting may be."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def object_schema(title: str, hyperparameters: tuple[Hyperparameter, ...]) -> dict[str, object]:

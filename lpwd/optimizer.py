@@ -82,7 +82,7 @@ class DecayedOptimizer(FamilyOptimizer):
             group["factors"] = self._factors(group)
             self.rule.prepare(group, self.update)
         except Exception:
-            self.param_groups.pop()
+            self.param_groups.pop()  # a refused group must not stay behind, whatever refused it
             raise
 
     @torch.no_grad()

@@ -45,7 +45,7 @@ def offers(group: str, kind: type[Offer]) -> Iterator[tuple[str, Offer]]:
 def _load(point: EntryPoint, kind: type[Offer]) -> tuple[Offer, ...]:
     try:
         found = point.load()
-    except Exception as error:
+    except Exception as error:  # importing another's module may raise anything
         raise BrokenPlugin(_complaint(point, f"{type(error).__name__}: {error}")) from error
     several = tuple(found) if isinstance(found, tuple | list) else (found,)
     for one in several:

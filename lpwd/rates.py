@@ -9,7 +9,8 @@ for a GPU.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,31 +58,34 @@ def spread(
 
 def complement(rate: Spread) -> Spread:
     """Return 1 − rate, in the same form."""
-    if isinstance(rate, float | int):
-        return 1 - rate
-    seen: dict[int, Tensor] = {}
-    result: list[float] = []
-    for one in rate:
-        if isinstance(one, Tensor):
-            # Layers share their rate tensors, so each distinct one is subtracted once.
-            result.append(seen.setdefault(id(one), 1 - one))  # type: ignore[arg-type]
-        else:
-            result.append(1 - one)
-    return result
+    return _each(rate, lambda one: 1 - one)
 
 
 def times(rate: Spread, number: float) -> Spread:
     """Return rate × number, in the same form."""
-    if isinstance(rate, float | int):
-        return rate * number
-    return [one * number for one in rate]  # type: ignore[return-value]
+    return _each(rate, lambda one: one * number)
 
 
 def quotient(rate: Spread) -> Spread:
     """Return 1 / (1 + rate), in the same form."""
+    return _each(rate, lambda one: 1 / (1 + one))
+
+
+def _each(rate: Spread, of: Callable[[Any], Any]) -> Spread:
+    """Compute with one rate, or with each of many; layers share tensors, so each of those once."""
     if isinstance(rate, float | int):
-        return 1 / (1 + rate)
-    return [1 / (1 + one) for one in rate]  # type: ignore[return-value]
+        number: float = of(rate)
+        return number
+    done: dict[int, Tensor] = {}
+    result: list[Any] = []
+    for one in rate:
+        if not isinstance(one, Tensor):
+            result.append(of(one))
+            continue
+        if id(one) not in done:
+            done[id(one)] = of(one)
+        result.append(done[id(one)])
+    return result
 
 
 def scale_(tensors: list[Tensor], rate: Spread) -> None:

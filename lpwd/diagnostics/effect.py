@@ -75,7 +75,7 @@ def _answer(
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG001
+        def hook(module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG001 - a hook's
             first = output[0] if isinstance(output, tuple) else output
             if isinstance(first, Tensor):
                 outputs[name] = first.detach().clone()

@@ -50,7 +50,7 @@ class DecayRule:
 
     def penalise(self, part: Slice) -> list[Tensor]:
         """Return the gradients with the penalty's own gradient added."""
-        raise NotImplementedError
+        raise NotImplementedError  # only a rule whose moment is GRADIENT is asked, and must say
 
     def shrink(self, part: Slice) -> None:
         """Decay the weights of `part` in place: θ ← (1 − k)θ unless the rule says otherwise."""

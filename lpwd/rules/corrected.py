@@ -22,7 +22,7 @@ class Corrected(DecayRule):
 
     moment: ClassVar[Moment] = Moment.BEFORE_UPDATE
 
-    def prepare(self, group: Group, update: BaseUpdate) -> None:  # noqa: ARG002
+    def prepare(self, group: Group, update: BaseUpdate) -> None:  # noqa: ARG002 - any base
         """Require `normalised`, and remember the highest learning rate."""
         if "normalised" not in group:
             raise MissingLayers(

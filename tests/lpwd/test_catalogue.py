@@ -98,3 +98,8 @@ def test_a_bad_value_is_refused_with_the_field_the_value_and_what_is_allowed(
 
 def test_an_integer_is_a_number_and_becomes_a_float() -> None:
     assert repr(catalogue.get("sgdw").resolve({"momentum": 0})["momentum"]) == "0.0"
+
+
+def test_a_number_too_large_for_a_float_is_refused_like_infinity() -> None:
+    with pytest.raises(InvalidHyperparameter, match="eps must be"):
+        catalogue.get("adamw").resolve({"eps": 10**400})
