@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Part of every trial's identity. Raise it when the same trial would give other numbers: a change
 of initialisation, batch order, loss, learning rate schedule or definition of divergence."""
 
@@ -18,7 +18,7 @@ CURVES = ("train_loss", "validation_loss", "validation_score", "test_loss", "tes
 
 
 class Precision(StrEnum):
-    """Floating-point format of weights, gradients and optimizer state."""
+    """Floating-point format of weights and optimizer state."""
 
     FLOAT32 = "float32"
     FLOAT64 = "float64"
@@ -33,13 +33,28 @@ class LearningRateSchedule(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
+class NumericMode:
+    """How numbers are computed. Every choice changes rounding, so it is part of a trial's name."""
+
+    precision: Precision = Precision.FLOAT32
+    amp: bool = False
+    """Forward pass and loss in bfloat16 where `torch.autocast` holds it safe."""
+    channels_last: bool = False
+    """Images and convolution weights with the channels innermost in memory."""
+    compile: bool = False
+    """Loss, gradients and updates as `torch.compile` makes them; eager where no compiler is."""
+    cuda_graphs: bool = False
+    """Steps recorded once and replayed on a GPU; no difference on a CPU."""
+
+
+@dataclass(frozen=True, order=True)
 class Budget:
     """How long and how a trial trains; the same for every trial of a study."""
 
     epochs: int
     batch_size: int
     schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT
-    precision: Precision = Precision.FLOAT32
+    numerics: NumericMode = NumericMode()
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,8 @@ class TrialSpec:
     def key(self) -> str:
         """Name of the trial: 128 bits of the SHA-256 of everything that determines its numbers."""
         # Not `dataclasses.asdict`: it copies deeply, and large studies have many keys to make.
-        fields = {**vars(self), "budget": vars(self.budget)}
+        budget = {**vars(self.budget), "numerics": vars(self.budget.numerics)}
+        fields = {**vars(self), "budget": budget}
         identity = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
@@ -104,6 +120,23 @@ class EpochReport:
     anything."""
     diverged: Mapping[int, str]
     """Trials found diverged in this epoch: position in the pack to the reason."""
+    checkpoint: bytes | None = None
+    """From which the pack may go on after this epoch, should its worker be lost; not after every
+    epoch. Whoever keeps it keeps the reports up to here with it."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a device found out about trials of one kind: task, budget and optimizers."""
+
+    fixed_bytes: int
+    """Memory of a pack apart from its trials: the data, above all."""
+    trial_bytes: int
+    """Memory that each trial adds at the peak of a step."""
+    free_bytes: int
+    """Memory of the device that packs may take."""
+    seconds: Mapping[int, float]
+    """Pack size to seconds that one epoch takes for each of its trials."""
 
 
 @dataclass(frozen=True)

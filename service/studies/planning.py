@@ -12,7 +12,7 @@ from lpwd.errors import LpwdError
 from service.errors import InvalidRequestError
 from service.studies.schemas import StudyRequest
 from workers import tasks
-from workers.contracts import Budget, LearningRateSchedule, Precision, TrialSpec
+from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 from workers.errors import UnknownTaskError
 
 
@@ -102,7 +102,12 @@ class StudySpec:
                 epochs=budget["epochs"],
                 batch_size=budget["batch_size"],
                 schedule=LearningRateSchedule(budget["schedule"]),
-                precision=Precision(budget["precision"]),
+                numerics=NumericMode(
+                    **{
+                        **budget["numerics"],
+                        "precision": Precision(budget["numerics"]["precision"]),
+                    }
+                ),
             ),
         )
 
@@ -133,7 +138,7 @@ def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
             epochs=task.epochs if budget.epochs is None else budget.epochs,
             batch_size=task.batch_size if budget.batch_size is None else budget.batch_size,
             schedule=budget.schedule,
-            precision=budget.precision,
+            numerics=NumericMode(**dict(request.numerics)),
         ),
     )
     if spec.trial_count > max_trials:

@@ -120,7 +120,27 @@ class BudgetChoice(Request):
     batch_size: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | None = None
     schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT
     """How the learning rate moves: constant, cosine (to 0) or linear (to 0)."""
+
+
+class NumericsChoice(Request):
+    """How numbers are computed: part of every trial's identity, since it changes rounding."""
+
     precision: Precision = Precision.FLOAT32
+    """Of weights and optimizer state."""
+    amp: bool = False
+    """Forward pass and loss in bfloat16 where that is safe."""
+    channels_last: bool = False
+    """Images and convolution weights with the channels innermost in memory."""
+    compile: bool = False
+    """Compile the training step, where the worker has a compiler."""
+    cuda_graphs: bool = False
+    """Record steps once and replay them, on a GPU."""
+
+    @model_validator(mode="after")
+    def _amp_needs_float32(self) -> Self:
+        if self.amp and self.precision is not Precision.FLOAT32:
+            raise ValueError(f"amp goes with precision float32, not {self.precision}; drop one")
+        return self
 
 
 class StudyRequest(Request):
@@ -157,6 +177,7 @@ class StudyRequest(Request):
     ] = (0, 1, 2)
     """A number of seeds, or the seeds themselves."""
     budget: BudgetChoice = BudgetChoice()
+    numerics: NumericsChoice = NumericsChoice()
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:

@@ -110,7 +110,13 @@ def test_what_is_left_out_is_filled_in_and_what_is_disordered_is_ordered(client)
             "epochs": 20,
             "batch_size": 64,
             "schedule": "constant",
-            "precision": "float32",
+            "numerics": {
+                "precision": "float32",
+                "amp": False,
+                "channels_last": False,
+                "compile": False,
+                "cuda_graphs": False,
+            },
         },
     }
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from workers import tasks
-from workers.contracts import Budget, LearningRateSchedule, Precision, TrialSpec
+from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 
 # As a worker does. Two threads that wait for each other on busy cores are slower than one.
 torch.set_num_threads(1)
@@ -24,6 +24,7 @@ def trial():
         schedule=LearningRateSchedule.CONSTANT,
         precision=Precision.FLOAT32,
         hyperparameters=None,
+        **numerics,
     ):
         return TrialSpec(
             task=task,
@@ -33,7 +34,7 @@ def trial():
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             seed=seed,
-            budget=Budget(epochs, batch_size, schedule, precision),
+            budget=Budget(epochs, batch_size, schedule, NumericMode(precision, **numerics)),
             hyperparameters=hyperparameters or {},
         )
 

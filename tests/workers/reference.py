@@ -18,7 +18,7 @@ from workers.training.seeds import batch_order, initial_model, load_splits
 def step_losses(trial: TrialSpec, epochs: int) -> Iterator[float]:
     """Yield the loss of every step."""
     problem = tasks.get(trial.task).load()
-    dtype = getattr(torch, trial.budget.precision)
+    dtype = getattr(torch, trial.budget.numerics.precision)
     inputs, targets = load_splits(problem, trial.seed).train
     x, y = torch.from_numpy(inputs).to(dtype), torch.from_numpy(targets)
     model = initial_model(problem, trial.seed).to(dtype)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from workers.contracts import Budget, LearningRateSchedule, Precision, TrialSpec
+from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 
 BASE = TrialSpec("digits-mlp", 1, "adamw", 1, 0.01, 0.1, 0, Budget(20, 64), {"beta1": 0.9})
 CHANGES = {
@@ -40,7 +40,8 @@ def test_everything_that_determines_the_numbers_is_in_the_key(field):
     [
         Budget(20, 32),
         Budget(20, 64, LearningRateSchedule.COSINE),
-        Budget(20, 64, precision=Precision.FLOAT64),
+        Budget(20, 64, numerics=NumericMode(Precision.FLOAT64)),
+        Budget(20, 64, numerics=NumericMode(amp=True)),
     ],
 )
 def test_so_is_all_of_the_budget(budget):

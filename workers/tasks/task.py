@@ -6,16 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
 
-Examples = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
-"""Inputs (n, …) and targets (n,)."""
+Examples = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
+"""Inputs (n, …) and targets (n, …). Floating-point inputs take the precision of the trial; integers
+(bytes of images, numbers of characters) stay what they are."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ class Problem:
     """(outputs, targets) to the mean loss, a scalar."""
     score: Callable[[Tensor, Tensor], Tensor]
     """(outputs, targets) to the mean metric, a scalar."""
+    augment: Callable[[Tensor, Generator], Tensor] | None = None
+    """A training batch (b, …), as loaded, to one of the same shape. Runs on the batch's device; all
+    chance comes from the generator, which is on the CPU, so that every device sees the same."""
+    prepare: Callable[[Tensor], Tensor] | None = None
+    """A batch (b, …), as loaded or augmented, to what the model takes: bytes to normalised floats,
+    say. Runs on the batch's device, in training and evaluation."""
 
 
 @dataclass(frozen=True)

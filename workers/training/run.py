@@ -49,7 +49,7 @@ class StackedRun:
         """
         self.pack = pack
         self._device = torch.device(device)
-        self._dtype: torch.dtype = getattr(torch, pack.budget.precision)
+        self._dtype: torch.dtype = getattr(torch, pack.budget.numerics.precision)
         self._problem = tasks.get(pack.task).load()
         groups = members(pack.trials)
         self._order = [position for member in groups for position in member.positions]
