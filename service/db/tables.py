@@ -98,7 +98,8 @@ class TrialRow(Base):
     epochs: Mapped[int] = mapped_column(Integer)
     batch_size: Mapped[int] = mapped_column(Integer)
     schedule: Mapped[str] = mapped_column(String(16))
-    precision: Mapped[str] = mapped_column(String(16))
+    numerics: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    """`workers.contracts.NumericMode`, complete."""
     engine_version: Mapped[int] = mapped_column(Integer)
 
     state: Mapped[TrialState] = mapped_column(_state(TrialState, "state"), index=True)

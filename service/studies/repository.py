@@ -278,7 +278,7 @@ def _trial_row(trial: TrialSpec, key: str, now: Any) -> Mapping[str, Any]:
         "epochs": trial.budget.epochs,
         "batch_size": trial.budget.batch_size,
         "schedule": trial.budget.schedule,
-        "precision": trial.budget.numerics.precision,
+        "numerics": dict(vars(trial.budget.numerics)),
         "engine_version": trial.engine_version,
         "state": TrialState.PENDING,
         "attempts": 0,

@@ -23,7 +23,8 @@ class TrialAnswer(Answer):
     epochs: int
     batch_size: int
     schedule: str
-    precision: str
+    numerics: dict[str, Any]
+    """How numbers were computed: precision, amp, channels_last, compile, cuda_graphs."""
     engine_version: int
     state: TrialState
     reason: str | None

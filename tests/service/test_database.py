@@ -29,7 +29,8 @@ def tables(database):
 
 
 def test_migrations_go_up_and_down_and_up_again(blank):
-    assert schema.pending(blank) == ["0001"]
+    revisions = schema.pending(blank)
+    assert revisions[0] == "0001"
     for _ in range(2):
         schema.upgrade(blank)
         assert schema.pending(blank) == []
@@ -37,7 +38,7 @@ def test_migrations_go_up_and_down_and_up_again(blank):
         schema.upgrade(blank)
         schema.downgrade(blank, "base")
         assert tables(blank) == {"alembic_version"}
-        assert schema.pending(blank) == ["0001"]
+        assert schema.pending(blank) == revisions
 
 
 def test_migrations_make_what_the_models_say(database):
