@@ -16,7 +16,7 @@ def plan_packs(trials: Iterable[TrialSpec], *, size: int = PACK_SIZE) -> list[Pa
 
     Packs hold one task and budget, and one seed: its data is then shared by all of the pack, and
     the first seed's whole map is there before the second is begun. Within a seed, trials keep
-    their order, so a pack holds few optimizers.
+    their order.
 
     Args:
         trials: In the order in which the map should fill.

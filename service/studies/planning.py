@@ -10,6 +10,7 @@ from typing import Any
 import lpwd.catalogue as optimizers
 from lpwd.errors import LpwdError
 from service.errors import InvalidRequestError
+from service.studies.order import coarse_to_fine
 from service.studies.schemas import StudyRequest
 from workers import tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
@@ -57,23 +58,26 @@ class StudySpec:
         return prod(map(len, axes))
 
     def trials(self) -> list[TrialSpec]:
-        """List every trial, seed by seed, so that the whole map is there early."""
+        """List every trial in the order to train them, so that the whole map shows early.
+
+        Seed by seed; within a seed from coarse to fine, all optimizers abreast.
+        """
+        cells = coarse_to_fine(len(self.learning_rates), len(self.weight_decays))
         return [
             TrialSpec(
                 task=self.task,
                 task_version=self.task_version,
                 optimizer=variant.name,
                 optimizer_version=variant.version,
-                learning_rate=learning_rate,
-                weight_decay=weight_decay,
+                learning_rate=self.learning_rates[row],
+                weight_decay=self.weight_decays[column],
                 seed=seed,
                 budget=self.budget,
                 hyperparameters=variant.hyperparameters,
             )
             for seed in self.seeds
+            for row, column in cells
             for variant in self.variants
-            for learning_rate in self.learning_rates
-            for weight_decay in self.weight_decays
         ]
 
     @cached_property
