@@ -15,3 +15,7 @@ class DuplicateTaskError(WorkersError):
 
 class NotStackableError(WorkersError):
     """A model holds something that has no stacked form yet."""
+
+
+class DataMissingError(WorkersError):
+    """A data set that a task needs is not here; the message says how to get it."""

@@ -8,7 +8,7 @@ from workers import tasks
 from workers.contracts import CURVES, Pack, Precision
 from workers.errors import NotStackableError
 from workers.tasks import Metric, Problem, Task
-from workers.tasks.digits_mlp import load
+from workers.tasks.digits import load
 from workers.training import StackedRun, train
 
 BEST = CURVES.index("test_score")

@@ -1,20 +1,10 @@
-"""Handwritten digits, 8×8 pixels, with a small multilayer perceptron."""
+"""Handwritten digits with a small multilayer perceptron."""
 
-import numpy as np
-from sklearn.datasets import load_digits
 from torch import nn
 
-from workers.tasks.classification import accuracy, cross_entropy, stratified_split
-from workers.tasks.task import Problem, Splits
-
-
-def load(seed: int) -> Splits:
-    """60 / 15 / 25 % of the 1797 digits, stratified by the seed; pixels scaled to [0, 1]."""
-    inputs, targets = load_digits(return_X_y=True)
-    examples = ((inputs / 16).astype(np.float32), targets.astype(np.int64))
-    rest, test = stratified_split(examples, 450, seed)
-    train, validation = stratified_split(rest, 270, seed)
-    return Splits(train, validation, test)
+from workers.tasks.classification import accuracy, cross_entropy
+from workers.tasks.digits import load
+from workers.tasks.task import Problem
 
 
 def model() -> nn.Module:

@@ -79,6 +79,8 @@ class Task:
     """Where the data comes from."""
     problem: str
     """``module:attribute`` of the `Problem`."""
+    augmentation: str = "none"
+    """What happens to training batches, in words."""
 
     def load(self) -> Problem:
         """Import the torch side."""
