@@ -20,13 +20,14 @@ from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
 from service.limits import BodyLimit
 from service.page_queries import PageQueries
+from service.presets import endpoints as presets
 from service.schedules import endpoints as schedules
 from service.settings import Settings
 from service.strictness import refuse_unknown_parameters
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
 
-RESOURCES = (studies, trials, heatmaps, events, schedules, catalogue)
+RESOURCES = (studies, trials, heatmaps, events, schedules, catalogue, presets)
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,7 +36,13 @@ IdArgument = Annotated[str, typer.Argument(help="Id of the study.")]
 
 
 def submit(
-    file: Annotated[Path, typer.Argument(help="Study in YAML or JSON; - for standard input.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Study in YAML or JSON; - for standard input.")
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Send this one of those that `lpwd presets` lists, instead of a file."),
+    ] = None,
     server: ServerOption = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, show progress, end with the table.")
@@ -46,7 +52,7 @@ def submit(
     ] = False,
 ) -> None:
     """Send a study to a running service."""
-    study = parse(_read(file), origin=str(file))
+    study = _wanted(file, preset)
     with Client(server or _local()) as client:
         if dry_run:
             _tell(client.plan(study))
@@ -97,7 +103,7 @@ def demo(
         supervisor.start()
         with Client(f"http://127.0.0.1:{here.port}") as client:
             _await(client, look)
-            created = client.submit(presets.load("demo"))
+            created = client.submit(presets.get("demo").study)
             _tell(created)
             ended = _watch(client, created.study.id, look)
             if ended.state is StudyState.DONE:
@@ -197,6 +203,18 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _wanted(file: Path | None, preset: str | None) -> dict[str, Any]:
+    """Return the study to send: what a file holds, or a preset."""
+    if file is not None and preset is None:
+        return parse(_read(file), origin=str(file))
+    if preset is not None and file is None:
+        return presets.get(preset).study
+    raise StudyFileError(
+        "name the study to send: a file, or one that ships (lpwd submit --preset NAME; "
+        "lpwd presets lists them), and not both"
+    )
 
 
 def _read(file: Path) -> str:

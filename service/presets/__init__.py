@@ -1,11 +1,74 @@
-"""Studies that ship with the service, one YAML file each."""
+"""Studies that ship with the service, one YAML file each: a title, a description and the study.
 
+To add one, add a file; its name is the preset's.
+"""
+
+import textwrap
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from sys import maxsize
 from typing import Any
 
-from service.study_file import parse
+from service.errors import NotFoundError
+from service.studies.planning import resolve
+from service.studies.schemas import StudyRequest
+from service.study_file import StudyFileError, parse
+
+SUFFIX = ".yaml"
+STUDY = "\nstudy:\n"
 
 
-def load(name: str) -> dict[str, Any]:
-    """Return a preset as a request's body."""
-    return parse((files(__package__) / f"{name}.yaml").read_text(), origin=f"{name}.yaml")
+@dataclass(frozen=True)
+class Preset:
+    """A study that is ready to be sent."""
+
+    name: str
+    title: str
+    description: str
+    study: dict[str, Any]
+    """A request's body."""
+    yaml: str
+    """The study as a file that `lpwd submit` takes, comments included."""
+
+    @property
+    def trials(self) -> int:
+        """Trials in its grid."""
+        return resolve(StudyRequest.model_validate(self.study), max_trials=maxsize).trial_count
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Names of all presets, sorted."""
+    here = files(__package__).iterdir()
+    return tuple(sorted(one.name.removesuffix(SUFFIX) for one in here if one.name.endswith(SUFFIX)))
+
+
+def get(name: str) -> Preset:
+    """Return a preset.
+
+    Raises:
+        NotFoundError: There is none of that name; the message names those there are.
+    """
+    if name not in names():
+        raise NotFoundError(f"there is no preset {name[:64]!r}; there are: {', '.join(names())}")
+    return _read(name)
+
+
+def everything() -> list[Preset]:
+    """Return all presets, by name."""
+    return [_read(name) for name in names()]
+
+
+@cache
+def _read(name: str) -> Preset:
+    origin = name + SUFFIX
+    text = (files(__package__) / origin).read_text(encoding="utf-8")
+    found = parse(text, origin=origin)
+    if found.keys() != {"title", "description", "study"} or STUDY not in text:
+        raise StudyFileError(f"{origin} does not hold title, description and study")
+    title, description = found["title"].strip(), found["description"].strip()
+    about = "\n".join([title, "", *textwrap.wrap(description, 90)])
+    study = textwrap.dedent(text.partition(STUDY)[2]).strip()
+    yaml = textwrap.indent(about, "# ", lambda _: True).replace("# \n", "#\n") + f"\n{study}\n"
+    return Preset(name, title, description, found["study"], yaml)

@@ -11,7 +11,18 @@ from service import presets
 from service.study_file import StudyFileError, parse
 from tests.live import serving
 
-COMMANDS = ("serve", "demo", "submit", "watch", "cancel", "api", "runner", "scheduler", "db")
+COMMANDS = (
+    "serve",
+    "demo",
+    "submit",
+    "watch",
+    "cancel",
+    "api",
+    "runner",
+    "scheduler",
+    "db",
+    "presets",
+)
 
 
 def lpwd(*arguments, env=None, stdin=None):
@@ -59,6 +70,31 @@ def test_submit_and_watch_end_with_the_table(live, tmp_path):
     assert "Adam + LPWD" in done.stdout
     again = lpwd("submit", "-", "--server", live.url, stdin=file.read_text())
     assert "8 trials: 8 known already, 0 to train" in again.stdout
+
+
+def test_presets_are_listed_shown_and_sent(live, tmp_path):
+    listed = lpwd("presets").stdout
+    assert all(name in listed for name in presets.names())
+    file = tmp_path / "nightly.yaml"
+    file.write_text(lpwd("presets", "show", "nightly").stdout)
+    for chosen in (["--preset", "nightly"], [str(file)]):
+        done = lpwd("submit", *chosen, "--dry-run", "--server", live.url)
+        assert done.returncode == 0, done.stderr
+        assert f"{presets.get('nightly').trials} trials" in done.stdout
+
+
+@pytest.mark.parametrize("wanted", [[], ["study.yaml", "--preset", "demo"]])
+def test_submit_wants_one_study(wanted):
+    done = lpwd("submit", *wanted)
+    assert done.returncode == 1
+    assert "lpwd presets lists them" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["presets", "show"], ["submit", "--preset"]])
+def test_an_unknown_preset_is_said_so(command):
+    done = lpwd(*command, "demmo")
+    assert done.returncode == 1
+    assert "there is no preset 'demmo'; there are: demo" in done.stderr
 
 
 def test_cancelling_a_study_ends_its_watching(live):
@@ -218,7 +254,7 @@ def test_what_is_no_study_is_refused_by_the_files_name(text):
 
 
 def test_the_demo_is_what_the_readme_says():
-    demo = presets.load("demo")
+    demo = presets.get("demo").study
     assert demo["optimizers"] == ["adamw", "adam-l2", "adam-rwd", "adam-pwd", "adam-lpwd"]
     assert 0 in demo["weight_decays"]
     assert max(demo["weight_decays"]) >= 0.5

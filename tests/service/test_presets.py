@@ -1,0 +1,54 @@
+"""The studies that ship."""
+
+import pytest
+
+import lpwd.catalogue
+from service import presets
+from service.study_file import parse
+
+PRESETS = "/api/v1/presets"
+
+
+def test_they_are_listed_one_by_one_and_whole(client):
+    listed = client.get(PRESETS).json()
+    assert [one["name"] for one in listed] == list(presets.names())
+    assert {"demo", "nightly", "ladder", "mnist1d-full"} <= set(presets.names())
+    for one in listed:
+        assert client.get(f"{PRESETS}/{one['name']}").json() == one
+        assert one["title"]
+        assert one["description"]
+
+
+def test_an_unknown_one_is_a_problem_that_names_the_others(client):
+    for name in ("nightly.yaml", "__init__", "x"):
+        answer = client.get(f"{PRESETS}/{name}")
+        assert answer.status_code == 404
+        assert "there are: demo," in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_each_can_be_sent_as_it_is(client, name):
+    one = client.get(f"{PRESETS}/{name}").json()
+    plan = client.post("/api/v1/studies", json=one["study"], params={"dry_run": True})
+    assert plan.status_code == 200, plan.text
+    assert plan.json()["trials"] == one["trials"]
+    assert 0 in one["study"]["weight_decays"]
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_each_as_a_file_is_the_same_study(name):
+    preset = presets.get(name)
+    assert parse(preset.yaml, origin=name) == preset.study
+    assert preset.yaml.startswith(f"# {preset.title}\n")
+
+
+def test_the_ladder_has_every_rung_and_every_control_on_both_bases():
+    wanted = {entry.name for entry in lpwd.catalogue.entries() if entry.role == "control"}
+    for base, decoupled in (("sgd", "sgdw"), ("adam", "adamw")):
+        wanted |= {decoupled} | {f"{base}-{rule}" for rule in ("l2", "rwd", "pwd", "lpwd")}
+    assert set(presets.get("ladder").study["optimizers"]) == wanted
+
+
+def test_the_full_study_has_every_rule_but_the_controls():
+    wanted = {e.name for e in lpwd.catalogue.entries() if e.role in {"method", "baseline"}}
+    assert set(presets.get("mnist1d-full").study["optimizers"]) == wanted
