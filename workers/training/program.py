@@ -74,9 +74,18 @@ def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> 
             graph = make_fx(function, tracing_mode="fake")(*examples)
     except UNTRACEABLE as error:
         raise NotTraceableError(str(error).splitlines()[0]) from error
+    _drop_annotations(graph)
     if compiled and compiler_for(examples[0].device):
         return _Compiled(graph)
     return without_gradients(graph)
+
+
+def _drop_annotations(graph: torch.fx.GraphModule) -> None:
+    """Take out what only labels regions for a profiler: it costs time and cannot be compiled."""
+    for node in reversed(graph.graph.nodes):
+        if isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "profiler":
+            graph.graph.erase_node(node)
+    graph.recompile()
 
 
 def without_gradients(function: Program) -> Program:
