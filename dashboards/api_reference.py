@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PLAIN = "plain"
@@ -77,8 +77,25 @@ def _operation(
 
 
 def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Sequence[Field]:
+    """List a body's fields; where it has several forms, those of all of them."""
     content = operation.get("requestBody", {}).get("content", {})
-    return _properties(document, content.get("application/json", {}).get("schema", {}), "")
+    schema = content.get("application/json", {}).get("schema", {})
+    return _merged(document, _forms(document, schema), "")
+
+
+def _merged(
+    document: Mapping[str, Any], forms: Sequence[Mapping[str, Any]], path: str
+) -> list[Field]:
+    """List the properties of an object that may have several forms: each once, whichever has it."""
+    listed = [_properties(document, form, path) for form in forms]
+    needed = [{field.name for field in one if field.required} for one in listed]
+    required = set.intersection(*needed) if needed else set()
+    fields: dict[str, Field] = {}
+    for field in (field for one in listed for field in one):
+        known = fields.get(field.name, field)
+        kind = " or ".join(dict.fromkeys([known.kind, field.kind]))
+        fields[field.name] = replace(known, kind=kind, required=field.name in required)
+    return list(fields.values())
 
 
 def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> list[Field]:
@@ -92,19 +109,18 @@ def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], path: st
             text = f"{text} Default: {json.dumps(one['default'])}."
         kind = _kind(document, one)
         found.append(Field(f"{path}{name}", "body", kind, name in required, text.strip()))
-        within = _held(document, one)
-        if within.get("properties"):
-            found += _properties(document, within, f"{path}{name}.")
+        found += _merged(document, _forms(document, one), f"{path}{name}.")
     return found
 
 
-def _held(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object that a property is, or is a list of, or may be left out as."""
+def _forms(document: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the objects that a value is, or is a list of, or may be left out as."""
     schema = _resolved(document, schema)
-    for one in schema.get("anyOf", []):
-        if one.get("type") != "null":
-            return _held(document, one)
-    return _held(document, schema["items"]) if "items" in schema else schema
+    if "anyOf" in schema:
+        return [form for one in schema["anyOf"] for form in _forms(document, one)]
+    if "items" in schema:
+        return _forms(document, schema["items"])
+    return [schema] if schema.get("properties") else []
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,8 +140,12 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         kinds = [_kind(document, one) for one in schema["anyOf"] if one.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
+    if "const" in schema:
+        constant = schema["const"]
+        return constant if isinstance(constant, str) else json.dumps(constant)
     if "enum" in schema:
         return " or ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
         return f"list of {_kind(document, schema.get('items', {}))}"
-    return str(schema.get("title" if schema.get("type") == "object" else "type", "any"))
+    kind = schema.get("title" if schema.get("type") == "object" else "type", "any")
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)

@@ -1,8 +1,8 @@
 """`/studies/{id}/events`: what changed, as Server-Sent Events."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.concurrency import run_in_threadpool
@@ -13,7 +13,10 @@ from service.db import Database
 from service.db.tables import StudyRow
 from service.events.repository import SUMMARIES, Event, panel, revision, since
 from service.problems import PROBLEMS
-from service.studies.repository import load_spec, row
+from service.search.parts import SEARCH_SUMMARIES, plane
+from service.search.planning import MODE, SearchSpec
+from service.studies.planning import StudySpec
+from service.studies.repository import row
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
 
@@ -36,7 +39,8 @@ async def events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Tell what changes in a study, until it ends.
 
-    `changed` carries `{"parts": […]}`: `header`, `robustness`, `curves`, `panel:<optimizer>`.
+    `changed` carries `{"parts": […]}`: `header`, `robustness`, `curves`, `panel:<optimizer>`; of a
+    search `header`, `best`, `trace`, `importance`, `plane:<optimizer>`.
     A stream without `Last-Event-ID` begins with all parts. `ended` is the last event.
     """
     newest, parts = await run_in_threadpool(_everything, database, study_id)
@@ -66,9 +70,14 @@ def _number(last_event_id: str | None) -> int | None:
 def _everything(database: Database, study_id: str) -> tuple[int, list[str]]:
     """Return the number of the study's last event, and every part it has."""
     with database.read() as session:
-        last = revision(session, study_id)
-        labels = [panel(variant.label) for variant in load_spec(session, study_id).variants]
-    return last, [*SUMMARIES, *labels]
+        return revision(session, study_id), _parts(row(session, study_id).spec)
+
+
+def _parts(spec: Mapping[str, Any]) -> list[str]:
+    """Name every part of a study's page."""
+    if spec.get("mode") == MODE:
+        return [*SEARCH_SUMMARIES, *map(plane, SearchSpec.from_json(spec).labels)]
+    return [*SUMMARIES, *(panel(one.label) for one in StudySpec.from_json(spec).variants)]
 
 
 def _news(database: Database, study_id: str, last: int) -> tuple[list[Event], bool]:

@@ -64,6 +64,8 @@ def announce_trials(
         variants.setdefault(study_id, set()).add(settings_of(optimizer, hyperparameters))
     for study_id, changed in variants.items():
         study = session.get_one(StudyRow, study_id)
+        if study.spec.get("mode") == "search":
+            continue  # of whose trials all are known, and stay as they are
         spec = StudySpec.from_json(study.spec)
         labels = [panel(one.label) for one in spec.variants if one.settings in changed]
         announce(session, study_id, [*parts, *labels])

@@ -68,20 +68,18 @@ def record(
     *,
     results: Sequence[Result] = (),
     progress: Mapping[str, int] | None = None,
-    seconds_left: float | None = None,
 ) -> None:
-    """Store finished trials with their curves, how far others have come, and the time left.
+    """Store finished trials with their curves, and how far others have come.
 
     Raises:
         LeaseLostError: The study is no longer this runner's; nothing was written.
     """
     with database.write() as session:
         lease.renew(session)
-        lease.estimate(session, seconds_left)
         if progress:
             _advance(session, lease, progress)
         if results:
-            results = _store(session, lease, results)
+            results = store(session, lease, results)
             labels = sorted({result.label for result in results})
             announce(session, lease.study_id, [*SUMMARIES, *map(panel, labels)])
             keys = [result.key for result in results]
@@ -149,7 +147,7 @@ def _advance(session: Session, lease: Lease, progress: Mapping[str, int]) -> Non
         )
 
 
-def _store(session: Session, lease: Lease, results: Sequence[Result]) -> list[Result]:
+def store(session: Session, lease: Lease, results: Sequence[Result]) -> list[Result]:
     """Write outcomes of trials that this lease still claims; returns those.
 
     Others were given to another study while this runner was silent, and may have its result.

@@ -13,8 +13,9 @@ from service.db.upsert import insert_new
 from service.errors import InvalidRequestError, NotFoundError, ServiceError
 from service.schedules.clock import check, next_after
 from service.schedules.schemas import ScheduleChange, ScheduleRequest
+from service.search.planning import resolve_any
+from service.search.schemas import ANY_STUDY, SearchRequest
 from service.studies import repository as studies
-from service.studies.planning import resolve
 from service.studies.schemas import StudyRequest
 
 
@@ -67,9 +68,9 @@ def change(
     return schedule
 
 
-def _check_study(study: StudyRequest, max_trials: int) -> None:
+def _check_study(study: StudyRequest | SearchRequest, max_trials: int) -> None:
     try:
-        resolve(study, max_trials=max_trials)
+        resolve_any(study, max_trials=max_trials)
     except InvalidRequestError as error:
         raise InvalidRequestError(error.detail, field=f"study.{error.field}") from error
 
@@ -161,7 +162,7 @@ def _fire(
     if firing is None:
         return None
     try:
-        spec = resolve(StudyRequest.model_validate(schedule.study), max_trials=max_trials)
+        spec = resolve_any(ANY_STUDY.validate_python(schedule.study), max_trials=max_trials)
     except (ServiceError, ValueError) as error:
         # An optimizer or task that has left the catalogue: said in the firing, for all to see.
         firing.error = str(error)

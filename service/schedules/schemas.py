@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service.studies.schemas import Answer, Name, Request, StudyRequest
+from service.search.schemas import AnyStudyRequest
+from service.studies.schemas import Answer, Name, Request
 
 
 class ScheduleRequest(Request):
@@ -16,7 +17,7 @@ class ScheduleRequest(Request):
     """Minute hour day-of-month month day-of-week, for instance `30 2 * * *`."""
     timezone: Annotated[str, Field(max_length=64)] = "UTC"
     """Of the cron expression, for instance `Europe/Berlin`."""
-    study: StudyRequest
+    study: AnyStudyRequest
     """Sent at every firing. Trials with a result are not trained again: a night on which no task,
     optimizer or engine version has changed costs nothing."""
     enabled: bool = True
@@ -28,7 +29,7 @@ class ScheduleChange(Request):
     name: Name | None = None
     cron: Annotated[str, Field(max_length=200)] | None = None
     timezone: Annotated[str, Field(max_length=64)] | None = None
-    study: StudyRequest | None = None
+    study: AnyStudyRequest | None = None
     enabled: bool | None = None
 
 
@@ -39,7 +40,7 @@ class ScheduleAnswer(Answer):
     name: str
     cron: str
     timezone: str
-    study: StudyRequest
+    study: AnyStudyRequest
     enabled: bool
     next_at: datetime | None
     """Null while it is disabled."""

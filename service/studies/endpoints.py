@@ -7,16 +7,12 @@ from fastapi.responses import JSONResponse
 
 from service.app_state import DatabaseOf, SettingsOf
 from service.problems import PROBLEMS
+from service.search.planning import resolve_any
+from service.search.schemas import AnyStudyRequest
 from service.studies import queries, repository
 from service.studies.model import StudyState
-from service.studies.planning import resolve
-from service.studies.schemas import (
-    StudyAnswer,
-    StudyCreated,
-    StudyPageAnswer,
-    StudyPlan,
-    StudyRequest,
-)
+from service.studies.planning import StudySpec
+from service.studies.schemas import StudyAnswer, StudyCreated, StudyPageAnswer, StudyPlan
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
@@ -26,6 +22,18 @@ EXAMPLE = {
     "learning_rates": [0.001, 0.003, 0.01],
     "weight_decays": [0, 0.01, 0.1, 1.0],
     "seeds": 3,
+}
+SEARCH_EXAMPLE = {
+    "mode": "search",
+    "task": "digits-mlp",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "space": {
+        "learning_rate": {"low": 0.0001, "high": 0.1},
+        "weight_decay": {"low": 0.0001, "high": 1.0, "zero": True},
+        "optimizers": {"adam-lpwd": {"beta1": {"low": 0.8, "high": 0.95}}},
+    },
+    "seeds": 3,
+    "budget": {"points": 30},
 }
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {**PROBLEMS[422], "description": "Not possible in the study's present state"}
@@ -39,7 +47,10 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
     responses={200: {"model": StudyPlan, "description": "A dry run, or a study sent before"}},
 )
 def create(
-    study: Annotated[StudyRequest, Body(openapi_examples={"small": {"value": EXAMPLE}})],
+    study: Annotated[
+        AnyStudyRequest,
+        Body(openapi_examples={"grid": {"value": EXAMPLE}, "search": {"value": SEARCH_EXAMPLE}}),
+    ],
     request: Request,
     database: DatabaseOf,
     settings: SettingsOf,
@@ -55,8 +66,9 @@ def create(
     ] = None,
 ) -> Response:
     """Send a study. Trials that have a result already are never trained again."""
-    spec = resolve(study, max_trials=settings.max_trials)
-    spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
+    spec = resolve_any(study, max_trials=settings.max_trials)
+    if isinstance(spec, StudySpec):
+        spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
     if dry_run:
         with database.read() as session:
             return JSONResponse(_plan(repository.plan(session, spec)).model_dump(mode="json"))
@@ -80,6 +92,8 @@ def _plan(plan: repository.Plan) -> StudyPlan:
         known=plan.known,
         missing=plan.missing,
         estimated_worker_seconds=plan.estimated_worker_seconds,
+        points=plan.points,
+        epochs=plan.epochs,
         spec=plan.spec.to_json(),
     )
 

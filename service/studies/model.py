@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from service.search.model import SearchCounts, StudyMode
+
 
 class StudyState(StrEnum):
     """Where a study is; `TRANSITIONS` says what may follow what."""
@@ -64,6 +66,14 @@ class StudySummary:
     """Estimated time left; None until it can be told."""
     device: str | None
     """Where it trains, for instance ``2 × cpu``."""
+    search: SearchCounts | None = None
+    """Of a search; its trials are those of points that were trained in full, and it has no rates
+    of its own."""
+
+    @property
+    def mode(self) -> StudyMode:
+        """How it chooses what to train."""
+        return StudyMode.GRID if self.search is None else StudyMode.SEARCH
 
 
 @dataclass(frozen=True)

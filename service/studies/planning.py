@@ -11,10 +11,11 @@ import lpwd.catalogue as optimizers
 from lpwd.errors import LpwdError
 from service.errors import InvalidRequestError
 from service.studies.order import coarse_to_fine
-from service.studies.schemas import StudyRequest
+from service.studies.schemas import StudyBase, StudyRequest
 from workers import tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 from workers.errors import UnknownTaskError
+from workers.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,6 @@ class StudySpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "StudySpec":
         """Undo `to_json`."""
-        budget = data["budget"]
         return cls(
             name=data["name"],
             task=data["task"],
@@ -102,18 +102,19 @@ class StudySpec:
             learning_rates=tuple(data["learning_rates"]),
             weight_decays=tuple(data["weight_decays"]),
             seeds=tuple(data["seeds"]),
-            budget=Budget(
-                epochs=budget["epochs"],
-                batch_size=budget["batch_size"],
-                schedule=LearningRateSchedule(budget["schedule"]),
-                numerics=NumericMode(
-                    **{
-                        **budget["numerics"],
-                        "precision": Precision(budget["numerics"]["precision"]),
-                    }
-                ),
-            ),
+            budget=budget_from_json(data["budget"]),
         )
+
+
+def budget_from_json(data: Mapping[str, Any]) -> Budget:
+    """Read a budget as `StudySpec.to_json` writes it."""
+    precision = Precision(data["numerics"]["precision"])
+    return Budget(
+        epochs=data["epochs"],
+        batch_size=data["batch_size"],
+        schedule=LearningRateSchedule(data["schedule"]),
+        numerics=NumericMode(**{**data["numerics"], "precision": precision}),
+    )
 
 
 def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
@@ -123,27 +124,18 @@ def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
         InvalidRequestError: An unknown task, optimizer or hyperparameter, a hyperparameter out of
             range, the same optimizer and settings twice, or too many trials.
     """
-    try:
-        task = tasks.get(request.task)
-    except UnknownTaskError as error:
-        raise InvalidRequestError(str(error), field="task") from error
-    variants = tuple(_variant(request, position) for position in range(len(request.optimizers)))
+    task = resolve_task(request)
+    variants = resolve_variants(request)
     _check_distinct(variants)
-    budget = request.budget
     spec = StudySpec(
-        name=request.name or _default_name(task.title, variants),
+        name=request.name or default_name(task.title, variants),
         task=task.name,
         task_version=task.version,
         variants=variants,
         learning_rates=request.learning_rates,
         weight_decays=request.weight_decays,
         seeds=request.seeds,
-        budget=Budget(
-            epochs=task.epochs if budget.epochs is None else budget.epochs,
-            batch_size=task.batch_size if budget.batch_size is None else budget.batch_size,
-            schedule=budget.schedule,
-            numerics=NumericMode(**dict(request.numerics)),
-        ),
+        budget=resolve_budget(request, task),
     )
     if spec.trial_count > max_trials:
         raise InvalidRequestError(
@@ -156,7 +148,35 @@ def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
     return spec
 
 
-def _variant(request: StudyRequest, position: int) -> Variant:
+def resolve_task(request: StudyBase) -> Task:
+    """Return the task that a study names. Raises `InvalidRequestError`."""
+    try:
+        return tasks.get(request.task)
+    except UnknownTaskError as error:
+        raise InvalidRequestError(str(error), field="task") from error
+
+
+def resolve_budget(request: StudyBase, task: Task) -> Budget:
+    """Return a study's budget; what it leaves open, the task decides."""
+    budget = request.budget
+    return Budget(
+        epochs=task.epochs if budget.epochs is None else budget.epochs,
+        batch_size=task.batch_size if budget.batch_size is None else budget.batch_size,
+        schedule=budget.schedule,
+        numerics=NumericMode(**dict(request.numerics)),
+    )
+
+
+def resolve_variants(request: StudyBase) -> tuple[Variant, ...]:
+    """Return a study's optimizers, every hyperparameter written out.
+
+    Raises:
+        InvalidRequestError: An unknown optimizer or hyperparameter, or a value out of range.
+    """
+    return tuple(_variant(request, position) for position in range(len(request.optimizers)))
+
+
+def _variant(request: StudyBase, position: int) -> Variant:
     choice = request.optimizers[position]
     try:
         entry = optimizers.get(choice.name)
@@ -184,6 +204,7 @@ def _check_distinct(variants: tuple[Variant, ...]) -> None:
         seen[variant.settings] = variant.label
 
 
-def _default_name(title: str, variants: tuple[Variant, ...]) -> str:
+def default_name(title: str, variants: tuple[Variant, ...]) -> str:
+    """Name a study that was given no name."""
     labels = ", ".join(variant.label for variant in variants)
     return f"{title}: {labels}"[:200]

@@ -13,11 +13,14 @@ from sqlalchemy.orm import Session
 from service.db import utcnow
 from service.db.tables import StudyRow, StudyTrialRow, TrialRow
 from service.errors import InvalidRequestError
+from service.search.queries import search_summaries, searched
 from service.studies.model import StudyPage, StudyState, StudySummary
 from service.studies.planning import StudySpec
 from service.studies.repository import row
 from service.trials.model import TrialState
 
+SETTLED = 0.02
+"""Share of the work that must be done before the time left is told."""
 LONGEST_CURSOR = 200
 
 
@@ -89,8 +92,9 @@ def _before(cursor: str) -> ColumnElement[bool]:
 
 
 def _summaries(session: Session, rows: Sequence[StudyRow]) -> list[StudySummary]:
+    searches = search_summaries(session, [study for study in rows if searched(study)])
     counts = _counts(session, [study.id for study in rows])
-    return [_summary(study, counts[study.id]) for study in rows]
+    return [searches.get(study.id) or _summary(study, counts[study.id]) for study in rows]
 
 
 def _counts(session: Session, ids: Sequence[str]) -> dict[str, _Counts]:
@@ -134,15 +138,15 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         running=counts.of(TrialState.RUNNING),
         reused=study.reused,
         progress=progress,
-        eta_seconds=_eta(study),
+        eta_seconds=_eta(study, progress, spec.trial_count),
         device=study.device,
     )
 
 
-def _eta(study: StudyRow) -> float | None:
-    """Return the time left as its runner last estimated it, less what has passed since then."""
-    now = utcnow()
-    alive = study.lease_expires_at is not None and study.lease_expires_at > now
-    if not alive or study.seconds_left is None or study.estimated_at is None:
+def _eta(study: StudyRow, progress: float, trials: int) -> float | None:
+    """Time left, at the pace of this study so far; reused trials took no time."""
+    gained = progress - study.reused / trials
+    if study.state is not StudyState.RUNNING or study.started_at is None or gained < SETTLED:
         return None
-    return max(0.0, study.seconds_left - (now - study.estimated_at).total_seconds())
+    elapsed = max((utcnow() - study.started_at).total_seconds(), 0.0)
+    return elapsed * (1 - progress) / gained

@@ -12,14 +12,16 @@ from sqlalchemy.orm import Session
 
 from service.db import utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables import IdempotencyRow, PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
+from service.search.planning import MODE, SearchSpec
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec
 from service.trials.model import KNOWN, TrialState
 from workers.contracts import TrialSpec
+from workers.search.contracts import PointState
 
 SEEN_AT_ONCE = 500
 """Keys in one query: SQLite allows some thousand bound values."""
@@ -29,10 +31,14 @@ SEEN_AT_ONCE = 500
 class Plan:
     """What a study would cost."""
 
-    spec: StudySpec
+    spec: StudySpec | SearchSpec
     trials: int
     known: int
     estimated_worker_seconds: float | None
+    points: int | None = None
+    """Of a search, at most."""
+    epochs: int | None = None
+    """Of a search, at most: of all trials."""
 
     @property
     def missing(self) -> int:
@@ -40,8 +46,10 @@ class Plan:
         return self.trials - self.known
 
 
-def plan(session: Session, spec: StudySpec) -> Plan:
+def plan(session: Session, spec: StudySpec | SearchSpec) -> Plan:
     """Count a study's trials and those already known, and estimate the time of the rest."""
+    if isinstance(spec, SearchSpec):
+        return plan_search(session, spec)
     known = _known(session, list(spec.keyed))
     missing = spec.trial_count - known
     per_epoch = _seconds_per_epoch(session, spec)
@@ -54,16 +62,47 @@ def plan(session: Session, spec: StudySpec) -> Plan:
     return Plan(spec, spec.trial_count, known, seconds)
 
 
-def create(session: Session, spec: StudySpec) -> str:
+def plan_search(session: Session, spec: SearchSpec) -> Plan:
+    """Say what a search costs at most, and estimate its time."""
+    per_epoch = _seconds_per_epoch(session, spec)
+    seconds = None if per_epoch is None else per_epoch * spec.epochs_expected
+    limit = spec.search.seconds
+    if limit is not None:
+        most = limit * len(spec.labels)
+        seconds = most if seconds is None else min(most, seconds)
+    return Plan(spec, spec.trial_count, 0, seconds, spec.points, spec.epochs_at_most)
+
+
+def create_search(session: Session, spec: SearchSpec) -> str:
+    """Write a search; return its id. Its points are not known before they are proposed."""
+    study_id = secrets.token_hex(6)
+    session.add(
+        StudyRow(
+            id=study_id,
+            name=spec.name,
+            task=spec.task,
+            spec=spec.to_json(),
+            state=StudyState.QUEUED,
+            reused=0,
+            created_at=utcnow(),
+        )
+    )
+    session.flush()
+    return study_id
+
+
+def create(session: Session, spec: StudySpec | SearchSpec) -> str:
     """Write a study and those of its trials that are new; return its id.
 
-    A study of which every trial is known is done at once.
+    A grid of which every trial is known is done at once.
     """
+    if isinstance(spec, SearchSpec):
+        return create_search(session, spec)
     alone(session, Alone.COMPOSE)
     now = utcnow()
     study_id = secrets.token_hex(6)
     keys = list(spec.keyed)
-    insert_new(session, TrialRow, (_trial_row(t, key, now) for key, t in spec.keyed.items()))
+    insert_new(session, TrialRow, (trial_row(t, key, now) for key, t in spec.keyed.items()))
     retried = _retry_failed(session, keys)
     known = _known(session, keys)
     done = known == len(keys)
@@ -94,7 +133,9 @@ def create(session: Session, spec: StudySpec) -> str:
     return study_id
 
 
-def create_once(session: Session, spec: StudySpec, idempotency_key: str | None) -> tuple[str, bool]:
+def create_once(
+    session: Session, spec: StudySpec | SearchSpec, idempotency_key: str | None
+) -> tuple[str, bool]:
     """Create a study, or find the one that the same request with this key created before.
 
     Returns:
@@ -125,8 +166,19 @@ def create_once(session: Session, spec: StudySpec, idempotency_key: str | None) 
 
 
 def load_spec(session: Session, study_id: str) -> StudySpec:
-    """Return what a study asks for, or raise `NotFoundError`."""
-    return StudySpec.from_json(row(session, study_id).spec)
+    """Return what a grid asks for.
+
+    Raises:
+        NotFoundError: There is no such study.
+        ConflictError: It is a search.
+    """
+    spec = row(session, study_id).spec
+    if spec.get("mode") == MODE:
+        raise ConflictError(
+            f"study {study_id} is a search, which has no map: its results are at "
+            f"/api/v1/studies/{study_id}/search and /api/v1/studies/{study_id}/points"
+        )
+    return StudySpec.from_json(spec)
 
 
 def row(session: Session, study_id: str) -> StudyRow:
@@ -206,7 +258,10 @@ def remove(session: Session, study_id: str) -> None:
 
 
 def release_trials(session: Session, study_id: str) -> None:
-    """Give back a study's running trials whose lease is no longer alive."""
+    """Give back a study's running trials whose lease is no longer alive; forget running points."""
+    session.execute(
+        delete(PointRow).where(PointRow.study_id == study_id, PointRow.state == PointState.RUNNING)
+    )
     live = select(StudyRow.lease_token).where(
         StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > utcnow()
     )
@@ -249,7 +304,7 @@ def _known(session: Session, keys: Sequence[str]) -> int:
     )
 
 
-def _seconds_per_epoch(session: Session, spec: StudySpec) -> float | None:
+def _seconds_per_epoch(session: Session, spec: StudySpec | SearchSpec) -> float | None:
     recent = (
         select((TrialRow.seconds / TrialRow.epochs_done).label("each"))
         .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None), TrialRow.epochs_done > 0)
@@ -264,7 +319,8 @@ def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:
     return [keys[i : i + SEEN_AT_ONCE] for i in range(0, len(keys), SEEN_AT_ONCE)]
 
 
-def _trial_row(trial: TrialSpec, key: str, now: Any) -> Mapping[str, Any]:
+def trial_row(trial: TrialSpec, key: str, now: Any) -> Mapping[str, Any]:
+    """Return the columns of a trial that nobody has trained yet."""
     return {
         "key": key,
         "task": trial.task,

@@ -1,7 +1,8 @@
 """What a client sends and gets: studies in JSON."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,16 +12,20 @@ from pydantic import (
     Field,
     StrictFloat,
     StrictInt,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from service.search.model import StudyMode
 from service.studies.model import StudyState
 from workers.contracts import LearningRateSchedule, Precision
 
 MAX_RATES = 200
 MAX_SEEDS = 1000
 MAX_SETTING = 1e300
+MIN_LEARNING_RATE, MAX_RATE = 1e-12, 1000.0
 MAX_NAME = 100
 """Characters of a name in a catalogue, or of a hyperparameter's value."""
 
@@ -39,7 +44,8 @@ class Answer(BaseModel):
     )
 
 
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse a list that names a value twice."""
     seen: set[Any] = set()
     for value in values:
         if value in seen:
@@ -71,10 +77,10 @@ Setting = Annotated[
     AfterValidator(_setting),
     WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_NAME}),
 ]
-LearningRate = Annotated[StrictFloat, Field(ge=1e-12, le=1000, allow_inf_nan=False)]
+LearningRate = Annotated[StrictFloat, Field(ge=MIN_LEARNING_RATE, le=MAX_RATE, allow_inf_nan=False)]
 WeightDecay = Annotated[
     StrictFloat,
-    Field(ge=0, le=1000, allow_inf_nan=False),
+    Field(ge=0, le=MAX_RATE, allow_inf_nan=False),
     AfterValidator(abs),  # -0.0 is 0.0: one trial, not two
 ]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
@@ -97,7 +103,7 @@ class OptimizerChoice(Request):
     hyperparameters: dict[Annotated[str, Field(max_length=MAX_NAME)], Setting] = Field(
         default_factory=dict
     )
-    """Those that differ from the defaults; learning rate and weight decay come from the grid."""
+    """Those that differ from the defaults; learning rate and weight decay come from the study."""
     label: Label | None = None
     """Name in this study, for when one optimizer is there with several settings; its name by
     default."""
@@ -143,8 +149,8 @@ class NumericsChoice(Request):
         return self
 
 
-class StudyRequest(Request):
-    """A study: every optimizer at every learning rate × weight decay, with every seed."""
+class StudyBase(Request):
+    """What every study asks for, whatever its mode."""
 
     name: Name | None = None
     """For people; made from task and optimizers when left out."""
@@ -152,26 +158,11 @@ class StudyRequest(Request):
     """As `GET /api/v1/tasks` lists it."""
     optimizers: Annotated[tuple[OptimizerChoice, ...], Field(min_length=1, max_length=MAX_RATES)]
     """Names, or objects with `name`, `hyperparameters` and `label`."""
-    learning_rates: Annotated[
-        tuple[LearningRate, ...],
-        Field(min_length=1, max_length=MAX_RATES),
-        AfterValidator(_distinct),
-        AfterValidator(sorted),
-        AfterValidator(tuple),
-    ]
-    weight_decays: Annotated[
-        tuple[WeightDecay, ...],
-        Field(min_length=1, max_length=MAX_RATES),
-        AfterValidator(_distinct),
-        AfterValidator(sorted),
-        AfterValidator(tuple),
-    ]
-    """0 is a weight decay like any other, and has a column of its own on the map."""
     seeds: Annotated[
         tuple[Seed, ...],
         BeforeValidator(_count_to_seeds),
         Field(min_length=1, max_length=MAX_SEEDS),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
         AfterValidator(sorted),
         AfterValidator(tuple),
     ] = (0, 1, 2)
@@ -181,19 +172,115 @@ class StudyRequest(Request):
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
-        _distinct(tuple(choice.shown_as for choice in self.optimizers))
+        distinct(tuple(choice.shown_as for choice in self.optimizers))
         return self
+
+
+class StudyRequest(StudyBase):
+    """A grid: every optimizer at every learning rate × weight decay, with every seed."""
+
+    mode: Literal["grid"] = "grid"
+    """How to choose what to train: every cell of a grid, or points of a search."""
+    learning_rates: Annotated[
+        tuple[LearningRate, ...],
+        Field(min_length=1, max_length=MAX_RATES),
+        AfterValidator(distinct),
+        AfterValidator(sorted),
+        AfterValidator(tuple),
+    ]
+    """Of a grid, as are weight decays; a search has a space instead."""
+    weight_decays: Annotated[
+        tuple[WeightDecay, ...],
+        Field(min_length=1, max_length=MAX_RATES),
+        AfterValidator(distinct),
+        AfterValidator(sorted),
+        AfterValidator(tuple),
+    ]
+    """0 is a weight decay like any other, and has a column of its own on the map."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_of_a_search(cls, value: Any) -> Any:
+        return refuse_fields(value, SEARCH_ONLY, "a grid has no {}; add mode: search to search")
+
+
+SEARCH_ONLY = (
+    ("space",),
+    ("asha",),
+    ("sampler_seed",),
+    ("budget", "points"),
+    ("budget", "seconds"),
+)
+"""Fields that a grid does not have."""
+
+
+def refuse_fields(value: Any, fields: Sequence[tuple[str, ...]], why: str) -> Any:
+    """Refuse a request that holds fields of another mode, each with the way out.
+
+    Args:
+        value: The request, not yet validated.
+        fields: Paths that it must not have.
+        why: Message in which ``{}`` stands for the path.
+    """
+    found = [path for path in fields if _holds(value, path)]
+    if found:
+        raise refusal({path: why.format(".".join(path)) for path in found})
+    return value
+
+
+def refusal(messages: Mapping[tuple[str, ...], str]) -> ValidationError:
+    """Make an error of our own words for some fields, by their paths."""
+    return ValidationError.from_exception_data(
+        "study",
+        [
+            {
+                "type": PydanticCustomError("value_error", "{said}", {"said": said}),
+                "loc": path,
+                "input": None,
+            }
+            for path, said in messages.items()
+        ],
+    )
+
+
+def _holds(value: Any, path: tuple[str, ...]) -> bool:
+    for name in path:
+        if not isinstance(value, dict) or name not in value:
+            return False
+        value = value[name]
+    return True
+
+
+class SearchProgress(Answer):
+    """How far a search has come, over all its optimizers."""
+
+    points: int
+    """Points at most."""
+    done: int
+    """Trained for their whole budget."""
+    pruned: int
+    """Stopped early."""
+    diverged: int
+    """With every seed."""
+    failed: int
+    running: int
+    seconds: float
+    """Training so far."""
+    seconds_at_most: float | None
+    """Where the budget is in seconds."""
 
 
 class StudyAnswer(Answer):
     """A study and how far it has come."""
 
     id: str
+    mode: StudyMode
     name: str
     task: str
     optimizers: tuple[str, ...]
     """Labels."""
     learning_rates: tuple[float, ...]
+    """Of a grid; none of a search."""
     weight_decays: tuple[float, ...]
     seeds: tuple[int, ...]
     epochs: int
@@ -203,6 +290,7 @@ class StudyAnswer(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     trials: int
+    """Of a search: those of points that needed no more training."""
     finished: int
     """Trials done or diverged."""
     diverged: int
@@ -214,18 +302,25 @@ class StudyAnswer(Answer):
     """Share of all epochs trained, in [0, 1]."""
     eta_seconds: float | None
     device: str | None
+    search: SearchProgress | None
+    """Of a search alone."""
 
 
 class StudyPlan(Answer):
     """What a study would cost."""
 
     trials: int
+    """Of a search, at most."""
     known: int
-    """Of these, how many have a result already."""
+    """Of these, how many have a result already; of a search that cannot be told before."""
     missing: int
     estimated_worker_seconds: float | None
     """Time one worker needs for what is missing, from this task's trials so far; null while there
     are none to go by."""
+    points: int | None
+    """Of a search: points at most, of all optimizers."""
+    epochs: int | None
+    """Of a search: epochs at most, of all trials; the estimate reckons with early stopping."""
     spec: dict[str, Any]
     """The study with every default written out."""
 

@@ -41,5 +41,17 @@ def test_the_fields_of_a_body_are_named_with_type_and_need(tmp_path):
     assert fields["idempotency-key"].where == "header"
 
 
+def test_a_body_of_several_forms_lists_what_any_of_them_has(tmp_path):
+    _, resources = reference(tmp_path)
+    for name, path in (("studies", ""), ("schedules", "study.")):
+        create = next(one for one in resources[name].operations if one.method == "POST")
+        fields = {field.name: field for field in create.fields}
+        assert len(fields) == len(create.fields)
+        assert fields[f"{path}mode"].kind == "grid or search"
+        assert fields[f"{path}task"].required
+        for one in ("mode", "learning_rates", "space.weight_decay.zero", "budget.points"):
+            assert not fields[f"{path}{one}"].required, one
+
+
 def test_a_document_without_operations_is_an_empty_reference():
     assert describe({"paths": {}}) == ()

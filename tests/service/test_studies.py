@@ -28,6 +28,7 @@ def test_a_study_is_created_with_its_trials(client, database, study):
     assert body["estimated_worker_seconds"] is None
     assert body["study"] | {"id": 0, "created_at": 0} == {
         "id": 0,
+        "mode": "grid",
         "name": "Digits, MLP: adamw, adam-lpwd",
         "task": "digits-mlp",
         "optimizers": ["adamw", "adam-lpwd"],
@@ -49,6 +50,7 @@ def test_a_study_is_created_with_its_trials(client, database, study):
         "progress": 0.0,
         "eta_seconds": None,
         "device": None,
+        "search": None,
     }
     assert len(work.rows(database, TrialRow)) == len(work.rows(database, StudyTrialRow)) == 16
 

@@ -1,0 +1,1 @@
+"""Studies that search: Optuna proposes points instead of a grid's cells."""
