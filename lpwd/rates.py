@@ -37,7 +37,7 @@ def spread(
     """
     if (
         isinstance(value, Tensor)
-        and value.numel() == 1
+        and value.ndim == 0
         and value.is_cpu
         and not torch.compiler.is_compiling()
     ):

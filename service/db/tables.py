@@ -59,6 +59,9 @@ class StudyRow(Base):
     reused: Mapped[int] = mapped_column(Integer)
     """Trials whose result was known when the study was sent."""
     device: Mapped[str | None] = mapped_column(String(300))
+    seconds_left: Mapped[float | None] = mapped_column(Float(53))
+    """Its runner's estimate, as of `estimated_at`."""
+    estimated_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -38,6 +38,14 @@ class Lease:
         if not held:
             raise LeaseLostError(f"study {self.study_id} is no longer this runner's")
 
+    def estimate(self, session: Session, seconds_left: float | None) -> None:
+        """Note how long the study still takes, as of now; None while that cannot be told."""
+        session.execute(
+            update(StudyRow)
+            .where(StudyRow.id == self.study_id)
+            .values(seconds_left=seconds_left, estimated_at=utcnow())
+        )
+
     def finish(self, session: Session) -> StudyState | None:
         """End the study if nothing is left to do, and give up the lease.
 
@@ -133,6 +141,8 @@ def claim(database: Database, *, seconds: float, device: str) -> Lease | None:
                 lease_expires_at=now + timedelta(seconds=seconds),
                 started_at=func.coalesce(StudyRow.started_at, now),
                 device=device,
+                seconds_left=None,
+                estimated_at=None,
                 error=None,
             )
             .returning(StudyRow.id)

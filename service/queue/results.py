@@ -68,14 +68,16 @@ def record(
     *,
     results: Sequence[Result] = (),
     progress: Mapping[str, int] | None = None,
+    seconds_left: float | None = None,
 ) -> None:
-    """Store finished trials with their curves, and how far others have come.
+    """Store finished trials with their curves, how far others have come, and the time left.
 
     Raises:
         LeaseLostError: The study is no longer this runner's; nothing was written.
     """
     with database.write() as session:
         lease.renew(session)
+        lease.estimate(session, seconds_left)
         if progress:
             _advance(session, lease, progress)
         if results:

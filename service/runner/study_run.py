@@ -4,14 +4,12 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
 
 from service.db import Database
 from service.queue import Lease
 from service.queue.results import Result, claim_trials, give_up, lost, missing, record
+from service.runner.estimate import Timing, seconds_left
+from service.runner.pack_run import PackRun
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, settings_of
 from service.studies.repository import load_spec
@@ -25,26 +23,8 @@ PATIENCE = 0.5
 """Seconds to wait for news from the workers before the lease is renewed."""
 PROGRESS_EVERY = 1.0
 """Seconds between two notes of how far running packs have come."""
-
-
-@dataclass
-class _Running:
-    """A pack in training."""
-
-    pack: Pack
-    started: float
-    device: Device | None = None
-    epochs: list[npt.NDArray[np.float32]] = field(default_factory=list)
-    ended: set[int] = field(default_factory=set)
-    """Positions of trials that are written already: the diverged."""
-
-    def curves(self, position: int) -> npt.NDArray[np.float32]:
-        """Return (epochs so far, columns) of one trial."""
-        return np.stack([values[position] for values in self.epochs])
-
-    def open_keys(self) -> list[str]:
-        """Keys of the trials that are not written yet."""
-        return [t.key for i, t in enumerate(self.pack.trials) if i not in self.ended]
+REMEMBERED = 20
+"""Packs, the last that ended, of which the pace is remembered."""
 
 
 class StudyRun:
@@ -81,7 +61,9 @@ class StudyRun:
         self._labels = _labels(self._spec)
         self._trials = {trial.key: trial for trial in self._spec.trials()}
         self._waiting: deque[Pack] = deque()
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, PackRun] = {}
+        self._ended: deque[Timing] = deque(maxlen=REMEMBERED)
+        self._seen: set[Device] = set()
         self._noted = 0.0
 
     def run(self) -> StudyState | None:
@@ -135,7 +117,7 @@ class StudyRun:
             trials = tuple(trial for trial in wanted if trial.key in ours)
             if trials:
                 pack = Pack(trials)
-                self._running[self._pool.submit(pack)] = _Running(pack, time.monotonic())
+                self._running[self._pool.submit(pack)] = PackRun(pack)
 
     def _handle(self, events: list[PackEvent]) -> None:
         results: list[Result] = []
@@ -152,7 +134,7 @@ class StudyRun:
                 case PackFailed():
                     self._fail(self._running.pop(event.ticket), event.reason)
                 case PackLost():
-                    keys = self._running.pop(event.ticket).open_keys()
+                    keys = self._running.pop(event.ticket).open_keys
                     logger.warning("a pack of %d trials was lost: %s", len(keys), event.reason)
                     lost(self._database, self._lease, keys, event.reason, self._attempts)
         self._write(results)
@@ -163,36 +145,48 @@ class StudyRun:
         if not results and not due:
             return
         progress = {
-            key: len(running.epochs)
+            key: running.epochs
             for running in self._running.values()
-            for key in running.open_keys()
+            for key in running.open_keys
             if running.epochs
         }
-        record(self._database, self._lease, results=results, progress=progress)
+        record(
+            self._database,
+            self._lease,
+            results=results,
+            progress=progress,
+            seconds_left=self._seconds_left(),
+        )
         self._noted = time.monotonic()
 
-    def _epoch(self, running: _Running, event: EpochDone) -> list[Result]:
+    def _seconds_left(self) -> float | None:
+        return seconds_left(
+            [(running.timing, running.passed) for running in self._running.values()],
+            self._ended,
+            [(len(pack.trials), pack.budget.epochs) for pack in self._waiting],
+            workers=len(self._pool.devices),
+        )
+
+    def _epoch(self, running: PackRun, event: EpochDone) -> list[Result]:
         """Keep an epoch's values; returns the trials that diverged in it."""
-        running.epochs.append(event.report.values)
-        running.device = event.device
-        running.ended |= set(event.report.diverged)
+        if running.device is None:
+            running.first = event.device not in self._seen
+            self._seen.add(event.device)
+        running.hear(event.report, event.device)
         return [
             self._result(running, position, reason)
             for position, reason in event.report.diverged.items()
         ]
 
-    def _end(self, running: _Running) -> list[Result]:
-        return [
-            self._result(running, position, None)
-            for position in range(len(running.pack.trials))
-            if position not in running.ended
-        ]
+    def _end(self, running: PackRun) -> list[Result]:
+        self._ended.append(running.timing)
+        return [self._result(running, position, None) for position in running.open]
 
-    def _fail(self, running: _Running, reason: str) -> None:
+    def _fail(self, running: PackRun, reason: str) -> None:
         logger.error("a pack of study %s failed: %s", self._lease.study_id, reason)
-        give_up(self._database, self._lease, dict.fromkeys(running.open_keys(), reason))
+        give_up(self._database, self._lease, dict.fromkeys(running.open_keys, reason))
 
-    def _result(self, running: _Running, position: int, diverged: str | None) -> Result:
+    def _result(self, running: PackRun, position: int, diverged: str | None) -> Result:
         trial = running.pack.trials[position]
         device = running.device
         assert device is not None  # noqa: S101 - there is no result before the first epoch
@@ -201,7 +195,7 @@ class StudyRun:
             label=self._label(trial),
             curves=running.curves(position),
             diverged=diverged,
-            seconds=(time.monotonic() - running.started) / len(running.pack.trials),
+            seconds=running.passed / len(running.pack.trials),
             device=f"{device.kind} ({device.name})",
         )
 

@@ -19,8 +19,6 @@ from service.studies.planning import StudySpec
 from service.studies.repository import row
 from service.trials.model import TrialState
 
-SETTLED = 0.02
-"""Share of the work that must be done before the time left is told."""
 LONGEST_CURSOR = 200
 
 
@@ -138,15 +136,15 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         running=counts.of(TrialState.RUNNING),
         reused=study.reused,
         progress=progress,
-        eta_seconds=_eta(study, progress, spec.trial_count),
+        eta_seconds=_eta(study),
         device=study.device,
     )
 
 
-def _eta(study: StudyRow, progress: float, trials: int) -> float | None:
-    """Time left, at the pace of this study so far; reused trials took no time."""
-    gained = progress - study.reused / trials
-    if study.state is not StudyState.RUNNING or study.started_at is None or gained < SETTLED:
+def _eta(study: StudyRow) -> float | None:
+    """Return the time left as its runner last estimated it, less what has passed since then."""
+    now = utcnow()
+    alive = study.lease_expires_at is not None and study.lease_expires_at > now
+    if not alive or study.seconds_left is None or study.estimated_at is None:
         return None
-    elapsed = max((utcnow() - study.started_at).total_seconds(), 0.0)
-    return elapsed * (1 - progress) / gained
+    return max(0.0, study.seconds_left - (now - study.estimated_at).total_seconds())

@@ -411,3 +411,39 @@ def test_claim_trials_takes_only_pending_ones(database, sent):
     assert claim_trials(database, held, keys[:2], ["adamw"]) == set(keys[:2])
     assert claim_trials(database, held, [*keys[:4], "unknown"], ["adamw"]) == set(keys[2:4])
     assert claim_trials(database, held, [], []) == set()
+
+
+def eta(database, study_id):
+    with database.read() as session:
+        return queries.summary(session, study_id).eta_seconds
+
+
+def test_the_time_left_is_the_runners_estimate_and_passes(database, sent):
+    study_id = sent()
+    assert eta(database, study_id) is None
+    held = work.lease(database)
+    assert eta(database, study_id) is None
+    record(database, held, seconds_left=100.0)
+    assert 95 < eta(database, study_id) <= 100
+    with database.write() as session:
+        earlier = utcnow() - timedelta(seconds=30)
+        session.execute(update(StudyRow).values(estimated_at=earlier))
+    assert 65 < eta(database, study_id) <= 70
+    with database.write() as session:
+        earlier = utcnow() - timedelta(seconds=300)
+        session.execute(update(StudyRow).values(estimated_at=earlier))
+    assert eta(database, study_id) == 0.0
+
+
+def test_a_study_that_nobody_trains_has_no_time_left(database, sent):
+    study_id = sent()
+    record(database, work.lease(database), seconds_left=100.0)
+    work.silence(database, study_id)
+    assert eta(database, study_id) is None
+    again = work.lease(database)
+    assert again.study_id == study_id
+    assert eta(database, study_id) is None  # of the old runner's packs nothing is known to this one
+    record(database, again, seconds_left=50.0)
+    with database.write() as session:
+        again.give_back(session)
+    assert eta(database, study_id) is None

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from workers import tasks
 from workers.contracts import CURVES, Pack, Precision
-from workers.errors import NotStackableError
-from workers.tasks import Metric, Problem, Task
-from workers.tasks.digits import load
 from workers.training import StackedRun, train
 
 BEST = CURVES.index("test_score")
@@ -57,7 +53,8 @@ def test_seeds_differ_in_start_batches_and_split(trial):
     inputs, targets = next(run.batches())
     assert not torch.equal(inputs[0], inputs[1])
     assert not torch.equal(targets[0], targets[1])
-    assert not torch.equal(run._test.targets[0], run._test.targets[1])
+    first, second = run._data.data
+    assert not torch.equal(first.test.targets, second.test.targets)
 
 
 def test_without_decay_the_rules_are_one(trial):
@@ -72,11 +69,11 @@ def test_schedule_free_is_evaluated_at_its_average_and_trains_on_where_it_was(tr
     run = StackedRun(Pack(tuple(trials)))
     for inputs, targets in run.batches():
         run.step(inputs, targets)
-    at_training_point = [value.clone() for value in run._evaluate(run._validation)]
+    at_training_point = [value.clone() for value in run.evaluate(lambda data: data.validation)]
     weights = {name: value.clone() for name, value in run._parameters.items()}
     for optimizer in run._optimizers:
         optimizer.evaluating(True)
-    at_average = run._evaluate(run._validation)
+    at_average = run.evaluate(lambda data: data.validation)
     for optimizer in run._optimizers:
         optimizer.evaluating(False)
     assert not torch.allclose(at_average[0], at_training_point[0], rtol=1e-3)
@@ -125,28 +122,11 @@ def test_batches_may_be_larger_than_the_data(trial):
 def test_every_example_is_seen_once_an_epoch(trial):
     run = StackedRun(Pack((trial(batch_size=100, seed=3),)))
     seen = torch.cat([targets[0] for _, targets in run.batches()])
-    assert torch.equal(seen.sort().values, run._train.targets[0].sort().values)
+    (data,) = run._data.data
+    assert torch.equal(seen.sort().values, data.train.targets.sort().values)
 
 
 def test_strong_decay_collapses_to_chance(trial):
     final = curves([trial("adamw", 0.001, 900.0, epochs=5)])[-1, 0]
     assert final[BEST] < 0.3
     assert final[CURVES.index("validation_loss")] == pytest.approx(np.log(10), rel=0.05)
-
-
-def test_a_model_with_running_statistics_is_refused(trial, monkeypatch):
-    def normalised():
-        return torch.nn.Sequential(torch.nn.Linear(64, 10), torch.nn.BatchNorm1d(10))
-
-    problem = Problem(load, normalised, torch.nn.functional.cross_entropy, lambda o, t: o.mean())
-    monkeypatch.setattr("tests.workers.test_training.NORMALISED", problem)
-    task = Task(
-        "normalised", "", "", 1, Metric("a", True, 0.1), 1, 8, (1, 1, 1), "", "",
-        "tests.workers.test_training:NORMALISED",
-    )  # fmt: skip
-    monkeypatch.setitem(tasks._registry._items, "normalised", task)
-    with pytest.raises(NotStackableError, match="'normalised' has buffers"):
-        StackedRun(Pack((trial(task="normalised"),)))
-
-
-NORMALISED: Problem | None = None

@@ -1,232 +1,252 @@
 """Train a pack: all its trials in one batched computation.
 
 The model is written once, for one trial. `torch.func.functional_call` under `torch.vmap` turns it
-into a model of K sets of weights; one forward and one backward pass serve all of them. Trials never
-mix: the loss that is differentiated is the sum over K of losses that share no weight.
+into a model of K sets of weights; one forward and one backward pass serve all of them. What that
+amounts to is traced once, and then run as a list of kernels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
-import lpwd
 from workers import tasks
 from workers.contracts import CURVES, EpochReport, LearningRateSchedule, Pack
-from workers.errors import NotStackableError
-from workers.tasks import Examples, Problem
+from workers.training.blueprint import blueprint
+from workers.training.data import PackData, SeedData, Split, seed_data
 from workers.training.divergence import diverged
+from workers.training.programs import PackPrograms
 from workers.training.schedule import learning_rate_factor
-from workers.training.seeds import batch_order, initial_model, load_splits
-from workers.training.slices import OptimizerSlice, members
+from workers.training.seeds import initial_model
+from workers.training.slices import Member, OptimizerSlice, members
+from workers.training.stack import select, stack_of
 
-EVALUATION_CHUNK = 1024
-"""Examples evaluated at once, for each trial: bounds the memory of the activations."""
-
-
-class _Data:
-    """One split, for S seeds at once: inputs (S, n, …) and targets (S, n)."""
-
-    def __init__(self, examples: list[Examples], dtype: torch.dtype, device: torch.device) -> None:
-        self.inputs = torch.stack([torch.from_numpy(x) for x, _ in examples]).to(device, dtype)
-        self.targets = torch.stack([torch.from_numpy(y) for _, y in examples]).to(device)
-
-    def __len__(self) -> int:
-        return self.targets.shape[1]
+EVALUATED_AT_ONCE = 256
+"""Examples evaluated at once, for each trial, unless batches are larger: bounds the activations."""
 
 
 class StackedRun:
-    """K trials in training. `train_epoch` moves all of them on by one epoch."""
+    """K trials in training. `train_epoch` moves all of them on by one epoch.
+
+    Attributes:
+        pack: What is trained.
+        epoch: Epochs trained so far.
+    """
 
     def __init__(self, pack: Pack, device: torch.device | str = "cpu") -> None:
-        """Load the data, initialise the models, build the optimizers.
-
-        Raises:
-            NotStackableError: The model has buffers (running statistics).
-        """
+        """Load the data, initialise the models, build the optimizers."""
         self.pack = pack
-        self._device = torch.device(device)
+        self.epoch = 0
+        self.device = torch.device(device)
         self._dtype: torch.dtype = getattr(torch, pack.budget.numerics.precision)
-        self._problem = tasks.get(pack.task).load()
+        self._seeds = sorted({trial.seed for trial in pack.trials})
+        task, version = pack.task, pack.trials[0].task_version
+        problem = tasks.get(task).load()
+        data = [seed_data(task, version, s, self._dtype, self.device) for s in self._seeds]
+        self._data = PackData(problem, self._seeds, data, self._dtype)
+        inputs, _ = next(self.batches())
+        self._blueprint = blueprint(task, version, self._dtype, self.device, inputs[0])
+        self._programs = PackPrograms(pack, self._blueprint, self.device, self._seeds)
+        self._step = 0
+
         groups = members(pack.trials)
+        models = [initial_model(problem, seed).to(self._dtype) for seed in self._seeds]
+        rows = self._rows([position for member in groups for position in member.positions])
+        names = [name for name, _ in models[0].named_parameters()]
+        last = pack.budget.numerics.channels_last or len(pack.trials) > 1
+        self._assemble(
+            groups,
+            stack_of(models, names, rows, channels_last=last),
+            stack_of(models, self._blueprint.moving, rows, channels_last=False),
+            None,
+            None,
+        )
+
+    def _assemble(
+        self,
+        groups: Sequence[Member],
+        parameters: dict[str, Tensor],
+        moving: dict[str, Tensor],
+        first_loss: Tensor | None,
+        states: Sequence[Mapping[str, Any]] | None,
+    ) -> None:
+        """Take over K models: new ones, those of a checkpoint, or those that are left.
+
+        Args:
+            groups: The optimizers with the positions of their trials in the pack, in the order
+                of the models.
+            parameters: Name to (K, …).
+            moving: Running statistics, likewise.
+            first_loss: (K,) loss of the very first batch, where it was trained already.
+            states: State of each optimizer; None for new ones.
+        """
+        self._groups = groups
         self._order = [position for member in groups for position in member.positions]
-        trials = [pack.trials[position] for position in self._order]
-        self._seeds = sorted({trial.seed for trial in trials})
-        self._row_of = self._tensor([self._seeds.index(t.seed) for t in trials], torch.int64)
+        """Of each model of the stack, where its trial stands in the pack."""
+        self._row_of = self._rows(self._order)
+        self._parameters = parameters
+        self._moving = moving
+        self._first_loss = first_loss
+        self._optimizers = self._build(groups)
+        if states is not None:
+            for optimizer, state in zip(self._optimizers, states, strict=True):
+                optimizer.load_state(state)
 
-        splits = [load_splits(self._problem, seed) for seed in self._seeds]
-        self._train = _Data([split.train for split in splits], self._dtype, self._device)
-        self._validation = _Data([split.validation for split in splits], self._dtype, self._device)
-        self._test = _Data([split.test for split in splits], self._dtype, self._device)
-
-        models = [initial_model(self._problem, seed) for seed in self._seeds]
-        self._template = models[0].to(self._device, self._dtype)
-        if any(True for _ in self._template.buffers()):
-            raise NotStackableError(
-                f"the model of task {pack.task!r} has buffers, which are not stacked yet; "
-                "use normalisation without running statistics"
-            )
-        self._parameters = self._stack(models)
-        table = lpwd.layer_table(self._template, self._train.inputs[0, :2])
-        rates = self._tensor([trial.learning_rate for trial in trials], self._dtype)
-        decays = self._tensor([trial.weight_decay for trial in trials], self._dtype)
-        self._optimizers = []
+    def _build(self, groups: Sequence[Member]) -> list[OptimizerSlice]:
+        optimizers = []
         start = 0
         for member in groups:
-            stop = start + len(member.positions)
-            self._optimizers.append(
+            trials = [self.pack.trials[position] for position in member.positions]
+            optimizers.append(
                 OptimizerSlice(
-                    member, start, self._parameters, table, rates[start:stop], decays[start:stop]
+                    member,
+                    start,
+                    self._parameters,
+                    self._blueprint.table,
+                    self._tensor([trial.learning_rate for trial in trials]),
+                    self._tensor([trial.weight_decay for trial in trials]),
+                    self._programs,
                 )
             )
-            start = stop
-        self._losses = torch.vmap(_loss_of(self._template, self._problem))
-        self._evaluation = torch.vmap(_evaluation_of(self._template, self._problem))
-        self.epoch = 0
-        self._step = 0
-        self._first_loss: Tensor | None = None
+            start += len(trials)
+        return optimizers
 
-    def _tensor(self, values: list[Any], dtype: torch.dtype) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=self._device)
+    def _rows(self, order: Sequence[int]) -> Tensor:
+        rows = [self._seeds.index(self.pack.trials[position].seed) for position in order]
+        return torch.tensor(rows, device=self.device)
 
-    def _stack(self, models: list[nn.Module]) -> dict[str, Tensor]:
-        """Give every trial its seed's initial weights: name to a leaf of shape (K, …)."""
-        seeds = [dict(model.named_parameters()) for model in models]
-        return {
-            name: torch.stack([weights[name].detach() for weights in seeds])
-            .to(self._device, self._dtype)[self._row_of]
-            .requires_grad_()
-            for name in seeds[0]
-        }
+    def _tensor(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=self._dtype, device=self.device)
 
     @property
     def steps(self) -> int:
         """Optimizer steps of the whole budget."""
-        return self.pack.budget.epochs * self._steps_per_epoch
-
-    @property
-    def _steps_per_epoch(self) -> int:
-        return -(-len(self._train) // self.pack.budget.batch_size)
+        return self.pack.budget.epochs * -(-self._data.examples // self.pack.budget.batch_size)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the coming epoch's batches: inputs (K, b, …) and targets (K, b).
+        """Yield the coming epoch's batches: inputs (S, b, …) and targets (S, b, …), a row a seed.
 
         The last batch of an epoch is smaller when the batch size does not divide the examples.
         """
-        order = batch_order(self._seeds, self.epoch, len(self._train)).to(self._device)
-        rows = torch.arange(len(self._seeds), device=self._device).unsqueeze(1)
-        for chosen in torch.split(order, self.pack.budget.batch_size, dim=1):
-            yield (
-                self._for_trials(self._train.inputs[rows, chosen]),
-                self._for_trials(self._train.targets[rows, chosen]),
-            )
-
-    def _for_trials(self, by_seed: Tensor) -> Tensor:
-        """Turn (S, …) into (K, …): each trial sees its seed's."""
-        if len(self._seeds) == 1:
-            return by_seed.expand(len(self._order), *by_seed.shape[1:])
-        return by_seed[self._row_of]
+        return self._data.batches(self.epoch, self.pack.budget.batch_size)
 
     def step(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Take one optimizer step on one batch; returns the loss of each trial, (K,), detached."""
-        budget = self.pack.budget
-        if budget.schedule is not LearningRateSchedule.CONSTANT or self._step == 0:
-            factor = learning_rate_factor(budget.schedule, self._step, self.steps)
+        """Take one optimizer step on one batch; returns the loss of each model, (K,)."""
+        schedule = self.pack.budget.schedule
+        if schedule is not LearningRateSchedule.CONSTANT:
+            factor = learning_rate_factor(schedule, self._step, self.steps)
             for optimizer in self._optimizers:
                 optimizer.set_factor(factor)
         for optimizer in self._optimizers:
             optimizer.decay()
-        losses: Tensor = self._losses(self._parameters, inputs, targets)
-        gradients = torch.autograd.grad(losses.sum(), list(self._parameters.values()))
-        named = dict(zip(self._parameters, gradients, strict=True))
+        losses, gradients = self._programs.gradients(
+            self._parameters, self._moving, self._row_of, inputs, targets, self._step
+        )
         for optimizer in self._optimizers:
-            optimizer.step(named)
+            optimizer.step(gradients)
         self._step += 1
-        losses = losses.detach()
         if self._first_loss is None:
-            self._first_loss = losses
+            self._first_loss = losses.clone()
         return losses
 
     def train_epoch(self) -> EpochReport:
         """Train one epoch, then evaluate on validation and test."""
-        total = torch.zeros(len(self._order), dtype=self._dtype, device=self._device)
+        total = torch.zeros(len(self._order), dtype=self._dtype, device=self.device)
         for inputs, targets in self.batches():
             # A loss that is not finite makes the sum so too: no need to look at every step.
             total += self.step(inputs, targets) * targets.shape[1]
         self.epoch += 1
-        columns = [total / len(self._train)]
+        columns = [total / self._data.examples]
         for optimizer in self._optimizers:
             optimizer.evaluating(True)
-        for split in (self._validation, self._test):
-            columns.extend(self._evaluate(split))
+        columns.extend(self.evaluate(lambda data: data.validation))
+        columns.extend(self.evaluate(lambda data: data.test))
         for optimizer in self._optimizers:
             optimizer.evaluating(False)
         return self._report(torch.stack(columns, dim=1))
 
-    @torch.no_grad()
-    def _evaluate(self, split: _Data) -> tuple[Tensor, Tensor]:
-        """Return the mean loss and score of each trial, (K,) each."""
-        loss = torch.zeros(len(self._order), dtype=self._dtype, device=self._device)
+    def evaluate(self, split: Callable[[SeedData], Split]) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and score of each model on a split, (K,) each."""
+        loss = torch.zeros(len(self._order), dtype=self._dtype, device=self.device)
         score = torch.zeros_like(loss)
-        for start in range(0, len(split), EVALUATION_CHUNK):
-            chunk = slice(start, start + EVALUATION_CHUNK)
-            targets = self._for_trials(split.targets[:, chunk])
-            inputs = self._for_trials(split.inputs[:, chunk])
-            losses, scores = self._evaluation(self._parameters, inputs, targets)
+        examples = 0
+        size = max(EVALUATED_AT_ONCE, self.pack.budget.batch_size)
+        for inputs, targets in self._data.evaluation(split, size):
+            losses, scores = self._programs.scores(
+                self._parameters, self._moving, self._row_of, inputs, targets
+            )
             loss += losses * targets.shape[1]
             score += scores * targets.shape[1]
-        return loss / len(split), score / len(split)
+            examples += targets.shape[1]
+        return loss / examples, score / examples
+
+    def leave(self, positions: Set[int]) -> None:
+        """Take trials out of the stack. Their rows in later reports hold nothing.
+
+        Args:
+            positions: Where they stand in the pack; at least one other must stay.
+        """
+        groups, states = [], []
+        stay = [row for row, position in enumerate(self._order) if position not in positions]
+        for member, optimizer in zip(self._groups, self._optimizers, strict=True):
+            own = [i for i, position in enumerate(member.positions) if position not in positions]
+            if own:
+                groups.append(member.only(own))
+                states.append(optimizer.state(own))
+        kept = torch.tensor(stay, device=self.device)
+        self._assemble(
+            groups,
+            select(self._parameters, kept),
+            select(self._moving, kept),
+            None if self._first_loss is None else self._first_loss[kept],
+            states if self._step else None,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Return all that later numbers depend on: plain containers of tensors and numbers."""
+        return {
+            "epoch": self.epoch,
+            "step": self._step,
+            "members": [list(member.positions) for member in self._groups],
+            "parameters": self._parameters,
+            "moving": self._moving,
+            "first_loss": self._first_loss,
+            "optimizers": [optimizer.state() for optimizer in self._optimizers],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken, of a run of the same pack."""
+        self.epoch, self._step = state["epoch"], state["step"]
+        whole = {p: member for member in members(self.pack.trials) for p in member.positions}
+        self._assemble(
+            [replace(whole[chosen[0]], positions=tuple(chosen)) for chosen in state["members"]],
+            state["parameters"],
+            state["moving"],
+            state["first_loss"],
+            state["optimizers"],
+        )
 
     def _report(self, values: Tensor) -> EpochReport:
         """Bring (K, len(CURVES)) from the stack's order into the pack's."""
         assert values.shape[1] == len(CURVES)  # noqa: S101 - a mistake of ours, not of a caller
         assert self._first_loss is not None  # noqa: S101
-        position = np.argsort(self._order)
-        table = values.double().cpu().numpy()[position]
-        first = self._first_loss.double().cpu().numpy()[position]
+        table = np.full((len(self.pack.trials), len(CURVES)), np.nan)
+        first = np.full(len(self.pack.trials), np.nan)
+        table[self._order] = values.double().cpu().numpy()
+        first[self._order] = self._first_loss.double().cpu().numpy()
+        gone = np.ones(len(table), dtype=bool)
+        gone[self._order] = False
         return EpochReport(
             epoch=self.epoch,
             values=table.astype(np.float32),
             diverged=diverged(
-                np.isfinite(table).all(axis=1),
+                np.isfinite(table).all(axis=1) | gone,
                 table[:, 0],
                 first,
                 epoch=self.epoch,
                 last=self.epoch == self.pack.budget.epochs,
             ),
         )
-
-
-def _loss_of(model: nn.Module, problem: Problem) -> Callable[..., Tensor]:
-    def loss(parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        return problem.loss(functional_call(model, parameters, (inputs,)), targets)
-
-    return loss
-
-
-def _evaluation_of(model: nn.Module, problem: Problem) -> Callable[..., tuple[Tensor, Tensor]]:
-    def evaluate(
-        parameters: dict[str, Tensor], inputs: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        outputs = functional_call(model, parameters, (inputs,))
-        return problem.loss(outputs, targets), problem.score(outputs, targets)
-
-    return evaluate
-
-
-def train(pack: Pack, device: torch.device | str = "cpu") -> Iterator[EpochReport]:
-    """Train a pack to the end of its budget, telling of every epoch.
-
-    A trial that diverges is reported once, in the epoch it did; its slice goes on computing
-    without touching the others.
-    """
-    run = StackedRun(pack, device)
-    reported: set[int] = set()
-    while run.epoch < pack.budget.epochs and len(reported) < len(pack.trials):
-        report = run.train_epoch()
-        fresh = {k: reason for k, reason in report.diverged.items() if k not in reported}
-        reported |= set(fresh)
-        yield EpochReport(report.epoch, report.values, fresh)

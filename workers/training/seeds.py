@@ -1,5 +1,5 @@
 """What a seed fixes. Pairing rests on this: one seed gives every optimizer and every cell the same
-initial weights, splits and batches, on every device and in every pack."""
+initial weights, splits, batches, augmentation and dropout, on every device and in every pack."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -17,11 +17,18 @@ class Stream(IntEnum):
     SPLIT = 0
     INITIALISATION = 1
     ORDER = 2
+    AUGMENTATION = 3
+    NOISE = 4
 
 
 def derive(seed: int, stream: Stream, index: int = 0) -> int:
     """Derive a 32-bit seed for one stream, statistically independent of the others."""
     return int(np.random.SeedSequence([seed, stream, index]).generate_state(1)[0])
+
+
+def generator(seed: int, stream: Stream, index: int) -> torch.Generator:
+    """Return a generator on the CPU: what it draws is the same whatever the device."""
+    return torch.Generator().manual_seed(derive(seed, stream, index))
 
 
 def initial_model(problem: Problem, seed: int) -> nn.Module:
@@ -45,15 +52,8 @@ def batch_order(seeds: Sequence[int], epoch: int, examples: int) -> Tensor:
         examples: n.
 
     Returns:
-        (S, n) int64 on the CPU, a permutation in every row. Always drawn on the CPU, so that a
-        GPU trains on the same batches.
+        (S, n) int64 on the CPU, a permutation in every row.
     """
     return torch.stack(
-        [
-            torch.randperm(
-                examples,
-                generator=torch.Generator().manual_seed(derive(seed, Stream.ORDER, epoch)),
-            )
-            for seed in seeds
-        ]
+        [torch.randperm(examples, generator=generator(seed, Stream.ORDER, epoch)) for seed in seeds]
     )

@@ -1,4 +1,4 @@
-"""Trials have a numeric mode, of which the precision is a part."""
+"""Trials have a whole numeric mode, not only a precision; studies note how long they take."""
 
 import hashlib
 import json
@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+
+from service.db.base import UTCDateTime
 
 revision = "0002"
 down_revision = "0001"
@@ -40,6 +42,8 @@ def upgrade() -> None:
             .values(numerics=PLAIN | {"precision": precision})
         )
     op.drop_column("trials", "precision")
+    op.add_column("studies", sa.Column("seconds_left", sa.Float(precision=53), nullable=True))
+    op.add_column("studies", sa.Column("estimated_at", UTCDateTime(), nullable=True))
     _rewrite(STUDIES, "spec", _spec_up)
     _rewrite(SCHEDULES, "study", _request_up)
     _hash_again()
@@ -60,6 +64,8 @@ def downgrade() -> None:
             .values(precision=json.loads(numerics)["precision"])
         )
     op.drop_column("trials", "numerics")
+    op.drop_column("studies", "estimated_at")
+    op.drop_column("studies", "seconds_left")
     _rewrite(STUDIES, "spec", _spec_down)
     _rewrite(SCHEDULES, "study", _request_down)
     _hash_again()

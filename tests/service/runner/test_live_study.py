@@ -1,0 +1,40 @@
+"""Studies in training, in a service of their own."""
+
+import time
+
+import pytest
+
+from tests.live import serving, wait_until
+
+STUDY = {
+    "task": "digits-mlp",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "learning_rates": [0.001, 0.003, 0.01, 0.03],
+    "weight_decays": [0, 0.01, 0.1],
+    "seeds": 2,
+    "budget": {"epochs": 150},
+}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    with serving(folder, LPWD_PACK_SIZE="6") as live, live.client() as client:
+        yield client
+
+
+def test_the_time_left_is_told_and_true(client):
+    study_id = client.submit(STUDY).study.id
+    assert client.study(study_id).eta_seconds is None
+
+    def estimated():
+        study = client.study(study_id)
+        return study.finished >= 6 and study.eta_seconds
+
+    left = wait_until(estimated)
+    began = time.monotonic()
+    ended = wait_until(lambda: (found := client.study(study_id)).state.final and found)
+    took = time.monotonic() - began
+    assert ended.eta_seconds is None
+    # Loosely: the machine may be busy with something else now and not then.
+    assert took / 2 - 1 < left < took * 2 + 1, (left, took)

@@ -1,0 +1,85 @@
+"""What a pack needs to know of a task's model, found out once and kept for the next pack."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+import lpwd
+from workers import tasks
+from workers.tasks import Problem
+from workers.training.seeds import initial_model
+from workers.training.stacked import Noise, NoiseSite, Stacking
+
+EXAMPLES = 2
+"""Examples in the forward pass that shows the order of the layers."""
+
+
+@dataclass
+class Blueprint:
+    """A model without weights of its own, and what is known of it."""
+
+    problem: Problem
+    model: nn.Module
+    """Gives its structure only."""
+    table: lpwd.LayerTable
+    moving: tuple[str, ...]
+    """Names of the buffers that training changes: running statistics. Each trial has its own."""
+    fixed: Mapping[str, Tensor]
+    """All other buffers, shared by all trials."""
+    sites: dict[int, tuple[NoiseSite, ...]] = field(default_factory=dict)
+    """By batch size, where the model asks for noise in a training step."""
+
+    def noise_sites(self, inputs: Tensor) -> tuple[NoiseSite, ...]:
+        """Return where a training step on a batch (b, …) asks for noise."""
+        found = self.sites.get(len(inputs))
+        if found is None:
+            found = self.sites[len(inputs)] = _noise_sites(self.model, inputs)
+        return found
+
+
+_kept: dict[tuple[object, ...], Blueprint] = {}
+KEPT = 8
+"""Models whose blueprints a process keeps."""
+
+
+def blueprint(
+    task: str, version: int, dtype: torch.dtype, device: torch.device, inputs: Tensor
+) -> Blueprint:
+    """Return what is known of a task's model, examining it at first.
+
+    Args:
+        task: Its name.
+        version: Its version.
+        dtype: Of the weights.
+        device: Where it will train.
+        inputs: A batch (b, …) as the model takes it; which one does not matter.
+    """
+    key = (task, version, dtype, device)
+    if key not in _kept:
+        while len(_kept) >= KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = _examine(tasks.get(task).load(), dtype, device, inputs)
+    return _kept[key]
+
+
+def _examine(
+    problem: Problem, dtype: torch.dtype, device: torch.device, inputs: Tensor
+) -> Blueprint:
+    model = initial_model(problem, 0).to(device, dtype)
+    table = lpwd.layer_table(model, inputs[:EXAMPLES])
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    versions = {name: buffer._version for name, buffer in model.named_buffers()}
+    sites = _noise_sites(model, inputs)
+    moving = tuple(n for n, buffer in model.named_buffers() if buffer._version != versions[n])
+    fixed = {name: buffer for name, buffer in before.items() if name not in moving}
+    return Blueprint(problem, model, table, moving, fixed, {len(inputs): sites})
+
+
+@torch.no_grad()
+def _noise_sites(model: nn.Module, inputs: Tensor) -> tuple[NoiseSite, ...]:
+    noise = Noise(None)
+    with Stacking(noise, lifted=False):
+        model(inputs)
+    return tuple(noise.sites)

@@ -1,0 +1,163 @@
+"""Functions of tensors as straight lists of kernels: traced once, then run without the Python that
+wrote them, and compiled where that is wanted."""
+
+import logging
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    UnsupportedOperatorException,
+)
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+logger = logging.getLogger(__name__)
+
+Program = Callable[..., list[Tensor]]
+"""Takes tensors, may change them in place, and returns a list of tensors."""
+
+KEPT = 256
+"""Programs that a process keeps for packs like those it has trained."""
+UNTRACEABLE = (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    GuardOnDataDependentSymNode,
+    UnsupportedOperatorException,
+)
+
+
+class NotTraceableError(Exception):
+    """What a function does depends on the values of its tensors."""
+
+
+_kept: OrderedDict[Hashable, Program] = OrderedDict()
+
+
+def kept(key: Hashable, make: Callable[[], Program]) -> Program:
+    """Return the program of that key, making it where it is not kept from an earlier pack."""
+    if key not in _kept:
+        _kept[key] = make()
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return _kept[key]
+
+
+def layout(tensors: Iterable[Tensor]) -> tuple[Hashable, ...]:
+    """Return what a program depends on besides its function: shapes, strides, types, devices."""
+    return tuple((t.shape, t.stride(), t.dtype, t.device) for t in tensors)
+
+
+def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> Program:
+    """Turn a function into the kernels that it runs on tensors of these shapes.
+
+    Args:
+        function: Its result may depend on nothing but its arguments, and its course on nothing but
+            their shapes. It is not run on real data here.
+        examples: Tensors like those it will be called with: shapes, strides, types and devices.
+        compiled: Whether to have `torch.compile` fuse the kernels, where a compiler is there.
+
+    Returns:
+        The kernels as a function.
+
+    Raises:
+        NotTraceableError: The function's course depends on the values of tensors.
+    """
+    try:
+        with torch.enable_grad():
+            graph = make_fx(function, tracing_mode="fake")(*examples)
+    except UNTRACEABLE as error:
+        raise NotTraceableError(str(error).splitlines()[0]) from error
+    _drop_annotations(graph)
+    if compiled and compiler_for(examples[0].device):
+        return _Compiled(graph)
+    return without_gradients(graph)
+
+
+def _drop_annotations(graph: torch.fx.GraphModule) -> None:
+    """Take out what only labels regions for a profiler: it costs time and cannot be compiled."""
+    for node in reversed(graph.graph.nodes):
+        if isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "profiler":
+            graph.graph.erase_node(node)
+    graph.recompile()
+
+
+def without_gradients(function: Program) -> Program:
+    """Run a function that computes its gradients itself, or needs none, without recording any."""
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            return function(*tensors)
+
+    return run
+
+
+def compiler_for(device: torch.device) -> bool:
+    """Tell whether `torch.compile` finds what it needs on this machine."""
+    if device.type == "cuda":
+        return torch.utils._triton.has_triton() and shutil.which("cc") is not None
+    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
+
+
+class _Compiled:
+    """A graph that is compiled when it is first called; run as it is if that fails."""
+
+    def __init__(self, graph: torch.fx.GraphModule) -> None:
+        self._plain = without_gradients(graph)
+        self._run = without_gradients(torch.compile(graph, dynamic=False, fullgraph=True))
+        self._compiled = False
+
+    def __call__(self, *tensors: Tensor) -> list[Tensor]:
+        """Run the graph, compiled if that is possible."""
+        if self._compiled:
+            return self._run(*tensors)
+        try:
+            found = self._run(*tensors)
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
+            self._run = self._plain
+            found = self._run(*tensors)
+        self._compiled = True
+        return found
+
+
+class Replayed:
+    """A program recorded as a CUDA graph, and replayed: one launch instead of many.
+
+    The tensors of the recording are its own from then on. Those that change in place, such as
+    weights, are the same in every call; what comes in other memory, such as a batch, is copied.
+    """
+
+    WARM = 3
+    """Calls before the recording, in which libraries choose their kernels and take their memory."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._inputs: tuple[Tensor, ...] = ()
+        self._outputs: list[Tensor] = []
+
+    def __call__(self, *tensors: Tensor) -> list[Tensor]:
+        """Run, record or replay the program."""
+        if self._graph is None:
+            self._calls += 1
+            if self._calls <= self.WARM:
+                return self._program(*tensors)
+            self._inputs = tensors
+            graph = torch.cuda.CUDAGraph()
+            torch.cuda.synchronize()
+            with torch.cuda.graph(graph):
+                self._outputs = self._program(*tensors)
+            self._graph = graph
+        for own, given in zip(self._inputs, tensors, strict=True):
+            if own.data_ptr() != given.data_ptr():
+                own.copy_(given)
+        self._graph.replay()
+        return self._outputs
