@@ -2,11 +2,12 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workers import data
 from workers.packing import PACK_SIZE
 
 
@@ -19,6 +20,10 @@ class Settings(BaseSettings):
     """Any SQLAlchemy URL; empty: a SQLite file in `data_dir`."""
     data_dir: Path = Path("data")
     """Where the SQLite file lies."""
+    datasets_dir: Annotated[Path, AfterValidator(data.absolute)] = Field(
+        default_factory=data.folder
+    )
+    """Where data sets that tasks need lie; the same for API, runner and workers."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

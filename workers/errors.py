@@ -19,3 +19,15 @@ class NotStackableError(WorkersError):
 
 class DataMissingError(WorkersError):
     """A data set that a task needs is not here; the message says how to get it."""
+
+
+class UnknownDataSetError(WorkersError):
+    """No data set of that name is registered."""
+
+
+class DuplicateDataSetError(WorkersError):
+    """A data set of that name is registered already."""
+
+
+class FetchError(WorkersError):
+    """A data set could not be fetched; the message says why, and what else can be done."""

@@ -1,1 +1,1 @@
-"""What there is to choose from: optimizers and tasks."""
+"""What there is to choose from: optimizers, tasks and their data sets."""

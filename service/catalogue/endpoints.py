@@ -1,4 +1,4 @@
-"""`/optimizers` and `/tasks`."""
+"""`/optimizers`, `/tasks` and `/datasets`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from lpwd.errors import LpwdError
 from service.errors import NotFoundError
 from service.problems import PROBLEMS
 from service.studies.schemas import Answer
-from workers import tasks
+from workers import data, tasks
 from workers.errors import UnknownTaskError
 
 router = APIRouter(tags=["catalogue"])
@@ -61,6 +61,30 @@ class TaskAnswer(Answer):
     """Train, validation and test."""
     licence: str
     source: str
+    augmentation: str
+    """What happens to training batches."""
+    datasets: tuple[str, ...]
+    """What it needs, as `GET /api/v1/datasets` names it."""
+    download_bytes: int
+    """What fetching all of these moves."""
+    here: bool
+    """Whether all of these are on the service's machine."""
+
+
+class DataSetAnswer(Answer):
+    """A data set that tasks need."""
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    """Where to read about it."""
+    download_bytes: int
+    """What fetching it moves; 0 for what comes with an installed package."""
+    package: str
+    """That package; empty for what is fetched."""
+    here: bool
+    """Whether it is on the service's machine; `lpwd data fetch NAME` there brings it."""
 
 
 @router.get("/optimizers")
@@ -91,6 +115,24 @@ def task(name: str) -> TaskAnswer:
         return TaskAnswer.model_validate(tasks.get(name))
     except UnknownTaskError as error:
         raise NotFoundError(str(error)) from error
+
+
+@router.get("/datasets")
+def list_datasets() -> list[DataSetAnswer]:
+    """List the data sets, and whether they are here."""
+    folder = data.folder()
+    return [
+        DataSetAnswer(
+            name=one.name,
+            title=one.title,
+            licence=one.licence,
+            source=one.source,
+            download_bytes=one.download_bytes,
+            package=one.package,
+            here=one.here(folder),
+        )
+        for one in data.datasets()
+    ]
 
 
 def _optimizer(entry: lpwd.catalogue.OptimizerEntry) -> OptimizerAnswer:

@@ -4,11 +4,12 @@ import sys
 
 import typer
 
-from service.cli import db, presets, processes, studies
+from service.cli import data, db, presets, processes, studies
 from service.client import ClientError
 from service.errors import ServiceError
 from service.settings import SettingsError
 from service.study_file import StudyFileError
+from workers.errors import WorkersError
 
 app = typer.Typer(
     name="lpwd",
@@ -26,6 +27,7 @@ app.command()(processes.api)
 app.command()(processes.runner)
 app.command()(processes.scheduler)
 app.add_typer(presets.app, name="presets")
+app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")
 
 ANTICIPATED = (
@@ -34,6 +36,7 @@ ANTICIPATED = (
     ServiceError,
     SettingsError,
     processes.CannotStartError,
+    WorkersError,
 )
 
 

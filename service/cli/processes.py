@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import socket
 import threading
 from pathlib import Path
@@ -19,7 +20,7 @@ from service.logs import configure
 from service.settings import Settings, settings, with_options
 from service.signals import stop_on_signals, stop_with_parent
 from service.supervisor import GaveUpError, Supervisor
-from workers import tasks
+from workers import data, tasks
 from workers.errors import WorkersError
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def everything(here: Settings) -> Supervisor:
         "LPWD_DATABASE_URL": here.url,
         "LPWD_HOST": here.host,
         "LPWD_PORT": str(here.port),
+        data.FOLDER: str(here.datasets_dir),
     }
     return Supervisor({name: (name,) for name in ("api", "runner", "scheduler")}, env)
 
@@ -88,6 +90,7 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     configure(verbose=verbose)
     stop_with_parent()
     here = with_options(host=host, port=port)
+    share_datasets(here)
     check_address(here)
     check_plugins()
     open_database(here).close()
@@ -109,6 +112,7 @@ def runner(verbose: VerboseOption = False) -> None:
 
     configure(verbose=verbose)
     here = settings()
+    share_datasets(here)
     check_plugins()
     open_database(here).close()
     stop = threading.Event()
@@ -125,6 +129,7 @@ def scheduler(verbose: VerboseOption = False) -> None:
 
     configure(verbose=verbose)
     here = settings()
+    share_datasets(here)
     check_plugins()
     open_database(here).close()
     stop = threading.Event()
@@ -155,6 +160,14 @@ def open_database(here: Settings, *, migrate: bool = False, current: bool = True
     return database
 
 
+def share_datasets(here: Settings) -> None:
+    """Tell this process, and the workers it starts, where data sets lie.
+
+    The setting may come from a `.env` file, which only the service reads.
+    """
+    os.environ[data.FOLDER] = str(here.datasets_dir)
+
+
 def check_plugins() -> None:
     """Load what installed packages add to the catalogues.
 
@@ -164,6 +177,7 @@ def check_plugins() -> None:
     try:
         lpwd.catalogue.entries()
         tasks.names()
+        data.names()
     except (LpwdError, WorkersError) as error:
         raise CannotStartError(str(error)) from error
 

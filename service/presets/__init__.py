@@ -34,7 +34,8 @@ class Preset:
     @property
     def trials(self) -> int:
         """Trials in its grid."""
-        return resolve(StudyRequest.model_validate(self.study), max_trials=maxsize).trial_count
+        request = StudyRequest.model_validate(self.study)
+        return resolve(request, max_trials=maxsize, require_data=False).trial_count
 
 
 @cache

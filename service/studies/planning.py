@@ -14,7 +14,7 @@ from service.studies.order import coarse_to_fine
 from service.studies.schemas import StudyBase, StudyRequest
 from workers import tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
-from workers.errors import UnknownTaskError
+from workers.errors import DataMissingError, UnknownTaskError
 from workers.tasks import Task
 
 
@@ -117,14 +117,20 @@ def budget_from_json(data: Mapping[str, Any]) -> Budget:
     )
 
 
-def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
+def resolve(request: StudyRequest, *, max_trials: int, require_data: bool = True) -> StudySpec:
     """Check a request against the catalogues and fill in what it leaves open.
+
+    Args:
+        request: What was sent.
+        max_trials: Trials a study may hold.
+        require_data: Whether the task's data has to be on this machine: yes, for what is going to
+            be trained.
 
     Raises:
         InvalidRequestError: An unknown task, optimizer or hyperparameter, a hyperparameter out of
-            range, the same optimizer and settings twice, or too many trials.
+            range, the same optimizer and settings twice, too many trials, or data that is missing.
     """
-    task = resolve_task(request)
+    task = resolve_task(request, require_data=require_data)
     variants = resolve_variants(request)
     _check_distinct(variants)
     spec = StudySpec(
@@ -148,12 +154,19 @@ def resolve(request: StudyRequest, *, max_trials: int) -> StudySpec:
     return spec
 
 
-def resolve_task(request: StudyBase) -> Task:
-    """Return the task that a study names. Raises `InvalidRequestError`."""
+def resolve_task(request: StudyBase, *, require_data: bool = True) -> Task:
+    """Return the task that a study names.
+
+    Raises:
+        InvalidRequestError: There is none of that name, or its data is not here and has to be.
+    """
     try:
-        return tasks.get(request.task)
-    except UnknownTaskError as error:
+        task = tasks.get(request.task)
+        if require_data:
+            task.require_data()
+    except (UnknownTaskError, DataMissingError) as error:
         raise InvalidRequestError(str(error), field="task") from error
+    return task
 
 
 def resolve_budget(request: StudyBase, task: Task) -> Budget:

@@ -20,6 +20,7 @@ COMMANDS = (
     "api",
     "runner",
     "scheduler",
+    "data",
     "db",
     "presets",
 )

@@ -1,7 +1,11 @@
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 
-from workers import tasks
+from tests.workers.tiny_data import tiny_datasets
+from workers import data, tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 
 # As a worker does. Two threads that wait for each other on busy cores are slower than one.
@@ -39,3 +43,18 @@ def trial():
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_folder():
+    """Lay out small data sets once; weights make it large, so it is not kept as `tmp_path` is."""
+    with tempfile.TemporaryDirectory(prefix="lpwd-datasets-") as folder:
+        tiny_datasets(Path(folder))
+        yield Path(folder)
+
+
+@pytest.fixture
+def tiny(tiny_folder, monkeypatch):
+    """Have this process read small data sets; returns their folder."""
+    monkeypatch.setenv(data.FOLDER, str(tiny_folder))
+    return tiny_folder

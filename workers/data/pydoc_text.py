@@ -3,16 +3,9 @@
 import hashlib
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
-MODULE = "pydoc_data.topics"
 VOCABULARY = 97
 """Line feed, the 95 printable characters of ASCII, and one for whatever else there is."""
-
-
-def here() -> bool:
-    """Tell whether this Python carries its documentation; some distributions leave it out."""
-    return find_spec(MODULE.partition(".")[0]) is not None and find_spec(MODULE) is not None
 
 
 @cache
@@ -21,9 +14,10 @@ def topics() -> tuple[str, ...]:
 
     The text differs between versions of Python.
     """
-    if not here():
+    try:
+        found: dict[str, str] = import_module("pydoc_data.topics").topics
+    except ImportError:  # some distributions leave it out
         return ()
-    found: dict[str, str] = import_module(MODULE).topics
     return tuple(found[name] for name in sorted(found))
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from workers import data
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor, nn
 
@@ -81,9 +83,30 @@ class Task:
     """``module:attribute`` of the `Problem`."""
     augmentation: str = "none"
     """What happens to training batches, in words."""
+    datasets: tuple[str, ...] = ()
+    """Names in `workers.data` of what has to be here before it trains."""
+
+    @property
+    def download_bytes(self) -> int:
+        """What fetching all its data sets moves."""
+        return sum(data.get(name).download_bytes for name in self.datasets)
+
+    @property
+    def here(self) -> bool:
+        """Whether its data is on this machine."""
+        return not data.missing(self.datasets)
+
+    def require_data(self) -> None:
+        """Raise `DataMissingError`, which says what to do, unless its data is on this machine."""
+        data.require(self.name, self.datasets)
 
     def load(self) -> Problem:
-        """Import the torch side."""
+        """Import the torch side.
+
+        Raises:
+            DataMissingError: Its data is not on this machine.
+        """
+        self.require_data()
         module, _, attribute = self.problem.partition(":")
         found = getattr(import_module(module), attribute)
         if not isinstance(found, Problem):

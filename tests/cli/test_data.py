@@ -1,0 +1,85 @@
+"""`lpwd data`, as a newcomer meets it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import ANTICIPATED, app
+from service.cli.processes import share_datasets
+from service.settings import Settings, settings
+from tests.cli.test_commands import lpwd
+from tests.workers.data.test_fetch import serving
+from tests.workers.tiny_data import pack, small
+from workers import data
+
+
+def rows(output):
+    """Lines of a table by their first word."""
+    return {line.split()[0]: line.split() for line in output.splitlines() if line.split()}
+
+
+def test_the_list_says_what_there_is_and_what_is_here(tmp_path):
+    done = lpwd("data", "list", env={data.FOLDER: str(tmp_path)})
+    found = rows(done.stdout)
+    assert set(data.names()) <= set(found)
+    assert found["digits"][1:4] == ["yes", "in", "scikit-learn"]
+    assert found["cifar10"][1:] == ["no", "170", "MB", "none", "stated"]
+    assert str(tmp_path) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("/srv/data", "/srv/data"), ("~/x", f"{Path.home()}/x")]
+)
+def test_the_folder_can_be_chosen(said, meant):
+    assert lpwd("data", "path", env={data.FOLDER: said}).stdout == f"{meant}\n"
+
+
+def test_a_folder_from_an_env_file_reaches_the_workers(tmp_path, monkeypatch):
+    monkeypatch.delenv(data.FOLDER, raising=False)
+    (tmp_path / ".env").write_text(f"{data.FOLDER}={tmp_path}/sets\n")
+    monkeypatch.chdir(tmp_path)
+    here = Settings()
+    monkeypatch.setenv(data.FOLDER, "")  # so that what is set next is undone
+    share_datasets(here)
+    assert data.folder() == tmp_path / "sets"
+
+
+def test_fetching_needs_a_known_name_and_a_way(tmp_path):
+    env = {data.FOLDER: str(tmp_path)}
+    done = lpwd("data", "fetch", "cifar", env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith("lpwd: unknown data set 'cifar'; did you mean 'cifar10'")
+    done = lpwd("data", "fetch", "cifar10", "--mirror", "http://127.0.0.1:9", env=env)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("lpwd: cannot fetch http://127.0.0.1:9/cifar10/cifar-10-python.tar.gz (")
+    assert str(tmp_path / "cifar10") in line
+
+
+@pytest.fixture
+def tiny_mnist(tmp_path, monkeypatch):
+    """Have the catalogue's MNIST be a small one that lies on a mirror; yields its address."""
+    monkeypatch.setenv(data.FOLDER, str(tmp_path / "here"))
+    settings.cache_clear()
+    with serving(tmp_path / "mirror") as mirror:
+        pack("mnist", mirror.folder)
+        monkeypatch.setitem(data._registry._items, "mnist", small("mnist", mirror.folder))
+        yield mirror.url
+    settings.cache_clear()
+
+
+def test_what_is_fetched_is_here(tiny_mnist):
+    run = CliRunner().invoke
+    done = run(app, ["data", "fetch", "digits", "mnist", "--mirror", tiny_mnist])
+    assert done.exit_code == 0, done.output
+    assert "digits was here already" in done.output
+    assert "train-images-idx3-ubyte.gz" in done.output
+    assert "mnist is here" in done.output
+    assert rows(run(app, ["data", "list"]).output)["mnist"][1] == "yes"
+    assert "was here already" in run(app, ["data", "fetch", "mnist"]).output
+
+
+def test_its_errors_are_anticipated(tiny_mnist):
+    done = CliRunner().invoke(app, ["data", "fetch", "mnist", "--mirror", "nowhere"])
+    assert isinstance(done.exception, ANTICIPATED)
