@@ -6,7 +6,7 @@ A package's `pyproject.toml` says::
     any-name = "its_module:OPTIMIZERS"
 
 where `OPTIMIZERS` is an `OptimizerEntry`, or several of them in a tuple or list. Tasks come the
-same way, by `lpwd.tasks`.
+same way, by `lpwd.tasks`, and the data sets they need, by `lpwd.datasets`.
 """
 
 from collections.abc import Iterator

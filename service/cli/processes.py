@@ -176,8 +176,7 @@ def check_plugins() -> None:
     """
     try:
         lpwd.catalogue.entries()
-        tasks.names()
-        data.names()
+        tasks.check()
     except (LpwdError, WorkersError) as error:
         raise CannotStartError(str(error)) from error
 

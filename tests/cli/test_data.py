@@ -1,5 +1,6 @@
 """`lpwd data`, as a newcomer meets it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,21 @@ def test_fetching_needs_a_known_name_and_a_way(tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("lpwd: cannot fetch http://127.0.0.1:9/cifar10/cifar-10-python.tar.gz (")
     assert str(tmp_path / "cifar10") in line
+
+
+def test_a_task_of_a_package_that_needs_unknown_data_is_said_so_before_anything_runs(tmp_path):
+    information = tmp_path / "hungry-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: hungry\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[lpwd.tasks]\nmine = hungry:TASK\n")
+    (tmp_path / "hungry.py").write_text(
+        "from dataclasses import replace\nfrom workers.tasks.built_in import BUILT_IN\n"
+        "TASK = replace(BUILT_IN[0], name='hungry', datasets=('soup',))\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = lpwd("serve", "--port", "0", env={"PYTHONPATH": path, "LPWD_DATA_DIR": str(tmp_path)})
+    assert done.returncode == 1
+    assert "task 'hungry' needs an unknown data set 'soup'" in done.stderr
 
 
 @pytest.fixture

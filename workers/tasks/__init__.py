@@ -8,11 +8,23 @@ from collections.abc import Iterator
 
 from lpwd.plugins import offers
 from lpwd.registry import Registry
-from workers.errors import DuplicateTaskError, UnknownTaskError
+from workers import data
+from workers.errors import DuplicateTaskError, UnknownDataSetError, UnknownTaskError
 from workers.tasks.built_in import BUILT_IN
 from workers.tasks.task import Examples, Metric, Problem, Splits, Task
 
-__all__ = ["Examples", "Metric", "Problem", "Splits", "Task", "get", "names", "register", "tasks"]
+__all__ = [
+    "Examples",
+    "Metric",
+    "Problem",
+    "Splits",
+    "Task",
+    "check",
+    "get",
+    "names",
+    "register",
+    "tasks",
+]
 
 
 def _plugins() -> Iterator[Task]:
@@ -50,6 +62,23 @@ def get(name: str) -> Task:
 def names() -> tuple[str, ...]:
     """Names of all tasks, sorted. Raises `lpwd.errors.BrokenPlugin` as `get` does."""
     return tuple(task.name for task in tasks())
+
+
+def check() -> None:
+    """Load every task there is, and look whether the data sets they name are known.
+
+    Raises:
+        UnknownDataSetError: A task needs a data set that nobody registered.
+        lpwd.errors.BrokenPlugin: A plug-in cannot be loaded.
+    """
+    known = data.names()
+    for task in tasks():
+        for name in task.datasets:
+            if name not in known:
+                raise UnknownDataSetError(
+                    f"task {task.name!r} needs an unknown data set {name!r}; "
+                    f"there are: {', '.join(known)}"
+                )
 
 
 def tasks() -> tuple[Task, ...]:
