@@ -52,6 +52,9 @@ def fetch(
 
     folder = settings().datasets_dir
     for one in [data.get(name) for name in names]:
+        if one.here(folder):
+            console.print(f"{one.name} was here already")
+            continue
         with _bars() as bars:
             bar_of = {
                 download: bars.add_task(download.name, total=download.size)
@@ -61,11 +64,8 @@ def fetch(
             def show(download: Download, done: int, total: int) -> None:
                 bars.update(bar_of[download], completed=done, total=total)  # noqa: B023
 
-            fetched = bring(one, folder, mirror=mirror, progress=show)
-        if fetched:
-            console.print(f"{one.name} is here: {folder / one.name}", soft_wrap=True)
-        else:
-            console.print(f"{one.name} was here already")
+            bring(one, folder, mirror=mirror, progress=show)
+        console.print(f"{one.name} is here: {folder / one.name}", soft_wrap=True)
 
 
 @app.command()
