@@ -1,5 +1,6 @@
 """The device of this process. Imports torch: for workers only."""
 
+import ctypes
 import os
 import platform
 from pathlib import Path
@@ -7,6 +8,11 @@ from pathlib import Path
 import torch
 
 from workers.contracts import Device
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Names of settings in glibc's malloc.h."""
+LARGEST_KEPT = 32 << 20
+"""Bytes; glibc takes no higher threshold."""
 
 
 def torch_device(*, gpu: bool) -> torch.device:
@@ -39,3 +45,16 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep large blocks that are freed, for the next step to take.
+
+    By default glibc gives them back to the system at once, and a step that takes them anew waits
+    for the system to clear every page: for a pack that no longer fits the cache a third of the
+    time. Does nothing where the C library has no such setting.
+    """
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change is not None:
+        change(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        change(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -50,7 +50,7 @@ BUILT_IN = (
         _DIGITS_MLP,
         name="digits-cnn",
         title="Digits, CNN",
-        summary="8×8 handwritten digits; two 3×3 convolutions of 8 and 16 channels with pooling.",
+        summary="8×8 handwritten digits; two 3×3 convolutions of 8 and 16 channels in steps of 2.",
         problem="workers.tasks.digits_cnn:PROBLEM",
     ),
     _MNIST1D_MLP,

@@ -56,7 +56,7 @@ class StackedRun:
         models = [initial_model(problem, seed).to(self._dtype) for seed in self._seeds]
         rows = self._rows([position for member in groups for position in member.positions])
         names = [name for name, _ in models[0].named_parameters()]
-        last = pack.budget.numerics.channels_last or len(pack.trials) > 1
+        last = pack.budget.numerics.channels_last
         self._assemble(
             groups,
             stack_of(models, names, rows, channels_last=last),

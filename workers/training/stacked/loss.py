@@ -9,22 +9,22 @@ from workers.training.stacked.lift import lift
 
 
 class StackedCrossEntropy(torch.autograd.Function):
-    """Mean over n of −log softmax at the target, for logits (K, n, c) and targets (K or 1, n)."""
+    """Mean over n of −log softmax at the target, for logits (K, c, n) and targets (K or 1, n)."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
         """Return (K,)."""
-        log_probabilities = logits.log_softmax(-1)
-        classes = torch.arange(logits.shape[-1], device=logits.device)
-        chosen = (targets.unsqueeze(-1) == classes).to(logits.dtype)
+        log_probabilities = logits.log_softmax(1)
+        classes = torch.arange(logits.shape[1], device=logits.device).unsqueeze(1)
+        chosen = (targets.unsqueeze(1) == classes).to(logits.dtype)
         ctx.save_for_backward(log_probabilities, chosen)
-        return -(log_probabilities * chosen).sum((-2, -1)) / logits.shape[-2]
+        return -(log_probabilities * chosen).sum((1, 2)) / logits.shape[2]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """(softmax − one at the target) / n, times each model's own gradient."""
         log_probabilities, chosen = ctx.saved_tensors
-        scale = (gradient / chosen.shape[-2]).view(-1, 1, 1)
+        scale = (gradient / chosen.shape[2]).view(-1, 1, 1)
         return (log_probabilities.exp() - chosen) * scale, None
 
 
@@ -42,5 +42,5 @@ def cross_entropy(logits: Tensor, targets: Tensor, *options: Any, **named: Any) 
 def _stacked(logits: Tensor, targets: Tensor) -> Tensor:
     if torch.is_autocast_enabled(logits.device.type):
         logits = logits.float()
-    losses: Tensor = StackedCrossEntropy.apply(logits, targets)
+    losses: Tensor = StackedCrossEntropy.apply(logits.mT, targets)
     return losses

@@ -15,55 +15,55 @@ from workers.training.stacked.lift import autocast, lift
 class StackedRecurrence(torch.autograd.Function):
     """The part of a layer that goes through time.
 
-    Gates of the inputs (T, K, b, 3h), weights (K, 3h, h), bias (K, 3h) and first state (K, b, h) to
-    states (T, K, b, h). The gates are reset, update and new, in this order.
+    Gates of the inputs (K, 3h, T, b), weights (K, 3h, h), bias (K, 3h) and first state (K, h, b) to
+    states (K, h, T, b). The gates are reset, update and new, in this order. Examples are innermost
+    in memory: hidden units may be few, and kernels want long rows.
     """
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, weight: Tensor, bias: Tensor, first: Tensor) -> Tensor:
         """Go from the first time to the last."""
-        size = first.shape[-1]
-        across, shift, state = weight.mT, bias.unsqueeze(1), first
+        size = first.shape[1]
+        shift, state = bias.unsqueeze(2), first
         kept: tuple[list[Tensor], ...] = ([], [], [], [])
-        for now in gates.unbind():
-            own = torch.baddbmm(shift, state, across)
-            open_ = torch.sigmoid(now[..., : 2 * size] + own[..., : 2 * size])
-            recall = own[..., 2 * size :]
-            new = torch.tanh(torch.addcmul(now[..., 2 * size :], open_[..., :size], recall))
-            state = torch.lerp(new, state, open_[..., size:])
-            for values, value in zip(kept, (state, open_, new, recall), strict=True):
+        for now in gates.unbind(2):
+            own = torch.baddbmm(shift, weight, state)
+            opened = torch.sigmoid(now[:, : 2 * size] + own[:, : 2 * size])
+            recalled = own[:, 2 * size :]
+            new = torch.tanh(torch.addcmul(now[:, 2 * size :], opened[:, :size], recalled))
+            state = torch.lerp(new, state, opened[:, size:])
+            for values, value in zip(kept, (state, opened, new, recalled), strict=True):
                 values.append(value)
-        found, *rest = map(torch.stack, kept)
-        ctx.save_for_backward(weight, first, found, *rest)
-        return found
+        states, *rest = (torch.stack(values, dim=2) for values in kept)
+        ctx.save_for_backward(weight, first, states, *rest)
+        return states
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Go from the last time to the first."""
-        weight, first, states, opened, proposed, recalled = ctx.saved_tensors
-        size = first.shape[-1]
-        before = torch.cat([first.unsqueeze(0), states[:-1]])
-        reset, update = opened[..., :size], opened[..., size:]
+        weight, first, states, opened, new, recalled = ctx.saved_tensors
+        size = first.shape[1]
+        before = torch.cat([first.unsqueeze(2), states[:, :, :-1]], dim=2)
+        reset, update = opened[:, :size], opened[:, size:]
         # What does not depend on the gradient is computed for all times at once.
-        of_new = (1 - update) * (1 - proposed * proposed)
-        of_update = (before - proposed) * update * (1 - update)
+        of_new = (1 - update) * (1 - new * new)
+        of_update = (before - new) * update * (1 - update)
         of_reset = recalled * reset * (1 - reset)
-        towards = torch.zeros_like(first)
+        back, towards = weight.mT, torch.zeros_like(first)
         through_input, through_state = [], []
-        for time in reversed(range(len(gradient))):
-            total = gradient[time] + towards
-            new = total * of_new[time]
-            gates = torch.cat([new * of_reset[time], total * of_update[time]], dim=-1)
-            own = torch.cat([gates, new * reset[time]], dim=-1)
-            towards = torch.baddbmm(total * update[time], own, weight)
-            through_input.append(torch.cat([gates, new], dim=-1))
+        for time in reversed(range(gradient.shape[2])):
+            total = gradient[:, :, time] + towards
+            by_new = total * of_new[:, :, time]
+            both = (by_new * of_reset[:, :, time], total * of_update[:, :, time])
+            own = torch.cat([*both, by_new * reset[:, :, time]], dim=1)
+            towards = torch.baddbmm(total * update[:, :, time], back, own)
+            through_input.append(torch.cat([*both, by_new], dim=1))
             through_state.append(own)
-        own = torch.stack(through_state[::-1]).transpose(0, 1).flatten(1, 2)
-        inputs = before.transpose(0, 1).flatten(1, 2)
+        own = torch.stack(through_state[::-1], dim=2).flatten(2)
         return (
-            torch.stack(through_input[::-1]),
-            torch.bmm(own.mT, inputs),
-            own.sum(1),
+            torch.stack(through_input[::-1], dim=2),
+            torch.bmm(own, before.flatten(2).mT),
+            own.sum(2),
             towards,
         )
 
@@ -105,14 +105,12 @@ def _layer(inputs: Tensor, first: Tensor, *weights: Tensor) -> Tensor:
     within, across, bias, shift = (
         torch.cat([part.expand(count, *part.shape[1:]) for part in own[i::4]]) for i in range(4)
     )
-    seen = inputs.expand(count, -1, -1, -1)
-    both = torch.cat([seen, seen.flip(1)]) if directions == 2 else seen
-    flat = both.reshape(directions * count, time * batch, -1)
-    gates = torch.baddbmm(bias.unsqueeze(1), flat, within.mT)
-    gates = gates.view(directions * count, time, batch, -1).transpose(0, 1)
-    start = first.expand(count, -1, -1, -1).transpose(0, 1).reshape(directions * count, batch, -1)
-    states: Tensor = StackedRecurrence.apply(gates, across, shift, start.contiguous())
-    if directions == 1:
-        return states.transpose(0, 1)
-    forwards, backwards = states[:, :count], states[:, count:].flip(0)
-    return torch.cat([forwards, backwards], dim=-1).transpose(0, 1)
+    seen = inputs.movedim(3, 1).expand(count, -1, -1, -1)
+    both = torch.cat([seen, seen.flip(2)]) if directions == 2 else seen
+    gates = torch.baddbmm(bias.unsqueeze(2), within, both.flatten(2))
+    gates = gates.view(*gates.shape[:2], time, batch)
+    start = first.expand(count, -1, -1, -1).permute(1, 0, 3, 2).flatten(0, 1).contiguous()
+    states: Tensor = StackedRecurrence.apply(gates, across, shift, start)
+    if directions == 2:
+        states = torch.cat([states[:count], states[count:].flip(2)], dim=1)
+    return states.movedim(1, 3)

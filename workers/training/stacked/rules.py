@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from workers.training.stacked.attention import attention
 from workers.training.stacked.convolution import convolution
 from workers.training.stacked.linear import linear
 from workers.training.stacked.loss import cross_entropy
@@ -23,6 +24,7 @@ RULES: Mapping[Callable[..., Any], Callable[..., Tensor | tuple[Tensor, ...] | N
     torch.gru: gru,
     functional.batch_norm: batch_norm,
     functional.cross_entropy: cross_entropy,
+    functional.scaled_dot_product_attention: attention,
 }
 """Function to its rule: called with the function's own arguments, it returns the result, or None to
 leave the case to `torch.vmap`."""
@@ -58,7 +60,7 @@ class Stacking(TorchFunctionMode):
             found = rule(*args, **kwargs)
             if found is not None:
                 return found
-        if isinstance(func, FunctionType) and func is not functional.cross_entropy:
+        if isinstance(func, FunctionType) and func.__module__ == functional.__name__:
             return self._enter(func, args, kwargs)
         return func(*args, **kwargs)
 
