@@ -70,9 +70,8 @@ def _examine(
     model = initial_model(problem, 0).to(device, dtype)
     table = lpwd.layer_table(model, inputs[:EXAMPLES])
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    versions = {name: buffer._version for name, buffer in model.named_buffers()}
     sites = _noise_sites(model, inputs)
-    moving = tuple(n for n, buffer in model.named_buffers() if buffer._version != versions[n])
+    moving = tuple(n for n, buffer in model.named_buffers() if not buffer.equal(before[n]))
     fixed = {name: buffer for name, buffer in before.items() if name not in moving}
     return Blueprint(problem, model, table, moving, fixed, {len(inputs): sites})
 

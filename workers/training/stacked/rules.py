@@ -15,6 +15,7 @@ from workers.training.stacked.linear import linear
 from workers.training.stacked.loss import cross_entropy
 from workers.training.stacked.noise import Noise
 from workers.training.stacked.normalisation import batch_norm
+from workers.training.stacked.pooling import average_to_one
 from workers.training.stacked.recurrent import gru
 
 RULES: Mapping[Callable[..., Any], Callable[..., Tensor | tuple[Tensor, ...] | None]] = {
@@ -23,6 +24,7 @@ RULES: Mapping[Callable[..., Any], Callable[..., Tensor | tuple[Tensor, ...] | N
     torch.conv2d: convolution,
     torch.gru: gru,
     functional.batch_norm: batch_norm,
+    functional.adaptive_avg_pool2d: average_to_one,
     functional.cross_entropy: cross_entropy,
     functional.scaled_dot_product_attention: attention,
 }
