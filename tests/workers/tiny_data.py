@@ -11,12 +11,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.io import savemat
+from torch.nn import functional
 from torchvision.models import convnext_tiny, swin_t
 
 from workers import data, tasks
 from workers.data.dataset import DataSet
 from workers.data.fetch import fetch
-from workers.tasks import Task, cifar10_convnext_tiny, cifar100_swin_tiny
+from workers.tasks import (
+    Splits,
+    Task,
+    cifar10_convnext_tiny,
+    cifar10_resnet18,
+    cifar10_resnet20,
+    cifar100_resnet18,
+    cifar100_swin_tiny,
+    pydoc_charlm,
+)
 
 TRAIN, TEST, CLASSES = 120, 40, 10
 NAMES = tuple(one.name for one in data.datasets() if one.downloads)
@@ -54,16 +64,37 @@ def small(name: str, folder: Path) -> DataSet:
 
 
 def tiny_tasks() -> tuple[Task, ...]:
-    """Return every task, the large models with images of 32×32 as they are, not enlarged."""
+    """Return every task, large models with small images and the text's with a few windows."""
     problems = {
         "cifar10-convnext-tiny": "tests.workers.tiny_data:CONVNEXT",
         "cifar100-swin-tiny": "tests.workers.tiny_data:SWIN",
+        "cifar10-resnet18": "tests.workers.tiny_data:RESNET18",
+        "cifar100-resnet18": "tests.workers.tiny_data:RESNET18_OF_100",
+        "cifar10-resnet20": "tests.workers.tiny_data:RESNET20",
+        "pydoc-charlm": "tests.workers.tiny_data:CHARLM",
     }
     return tuple(
         replace(task, problem=problems.get(task.name, task.problem)) for task in tasks.tasks()
     )
 
 
+def _shrunk(problem):
+    """Return the problem with images of a quarter of their height and width."""
+    prepare = problem.prepare
+    return replace(problem, prepare=lambda batch: functional.avg_pool2d(prepare(batch), 4))
+
+
+def _few_windows(seed):
+    """Load some windows of the text, as many of each split."""
+    splits = pydoc_charlm.load(seed)
+    parts = (splits.train, splits.validation, splits.test)
+    return Splits(*((inputs[:96], targets[:96]) for inputs, targets in parts))
+
+
+RESNET18 = _shrunk(cifar10_resnet18.PROBLEM)
+RESNET18_OF_100 = _shrunk(cifar100_resnet18.PROBLEM)
+RESNET20 = _shrunk(cifar10_resnet20.PROBLEM)
+CHARLM = replace(pydoc_charlm.PROBLEM, load=_few_windows)
 CONVNEXT = cifar10_convnext_tiny.problem_at(resolution=32)
 SWIN = cifar100_swin_tiny.problem_at(resolution=32)
 
