@@ -84,6 +84,7 @@ class _Trainer:
         torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
         # Decayed weights shrink into denormals, which a CPU handles a hundred times slower.
         torch.set_flush_denormal(True)
+        device.keep_freed_memory()
         self._torch_device = device.torch_device(gpu=gpu)
         self._device = device.describe(self._torch_device)
 
