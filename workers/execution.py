@@ -70,6 +70,15 @@ class PackLost:
     reason: str
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A Ray cluster, and what it trains on."""
+
+    address: str
+    gpu: bool
+    devices: int
+
+
 PackEvent = EpochDone | PackEnded | PackFailed | PackLost
 
 
@@ -77,15 +86,9 @@ class _Trainer:
     """The actor. torch is imported here and not before, so that the runner need not have it."""
 
     def __init__(self, gpu: bool) -> None:
-        import torch
-
         from workers import device
 
-        torch.set_num_threads(max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))))
-        # Decayed weights shrink into denormals, which a CPU handles a hundred times slower.
-        torch.set_flush_denormal(True)
-        device.keep_freed_memory()
-        self._torch_device = device.torch_device(gpu=gpu)
+        self._torch_device = device.prepare(gpu=gpu)
         self._device = device.describe(self._torch_device)
 
     def device(self) -> Device:
@@ -174,9 +177,7 @@ class RayPool:
 
     def grow(self) -> None:
         """Start a worker on every device of the cluster that has none."""
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        devices = int(resources.get("GPU" if self._gpu else "CPU", 0))
-        for _ in range(devices - len(self._workers)):
+        for _ in range(self._cluster_devices() - len(self._workers)):
             self._workers.append(self._start())
 
     def submit(self, pack: Pack) -> int:
@@ -227,8 +228,24 @@ class RayPool:
             if worker.ticket is not None:
                 ray.cancel(worker.reports)
 
+    def cluster(self) -> Cluster:
+        """Describe the cluster, for another process to join.
+
+        Raises:
+            WorkersLostError: No device is left.
+        """
+        context = ray.get_runtime_context()
+        found = Cluster(context.gcs_address, self._gpu, self._cluster_devices())
+        if not found.devices:
+            raise WorkersLostError("the Ray cluster has no device left")
+        return found
+
+    def _cluster_devices(self) -> int:
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return int(resources.get("GPU" if self._gpu else "CPU", 0))
+
     def close(self) -> None:
-        """End all workers. A closed pool is good for nothing more."""
+        """End all workers and leave their devices to others; `grow` starts new ones."""
         for worker in self._workers:
             ray.kill(worker.actor)
         self._workers = []

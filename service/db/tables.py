@@ -177,7 +177,7 @@ class PointRow(Base):
     optimizer: Mapped[str] = mapped_column(String(60), primary_key=True)
     """Its label in the study."""
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    """Counted from 0 for each optimizer, in the order of the proposals."""
+    """Counted from 0 for each optimizer."""
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What was proposed, the two rates included."""
     learning_rate: Mapped[float] = mapped_column(Float(53))

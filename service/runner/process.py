@@ -3,17 +3,23 @@
 import logging
 import socket
 import threading
+from functools import partial
 
 import ray
 from sqlalchemy.exc import OperationalError
 
 from service.db import Database
 from service.errors import LeaseLostError
-from service.queue import claim
+from service.queue import Lease, claim
 from service.runner.study_run import StudyRun
+from service.search.queries import searched
+from service.search.run import SearchRun
 from service.settings import Settings
 from service.signals import stop_on_signals
+from service.studies.repository import row
 from workers.execution import DeviceChoice, RayPool, connect
+from workers.search.contracts import SearchJob
+from workers.search.process import SearchProcess
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +54,9 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
     while not stop.is_set():
         pool.grow()
         pool.poll(0.0)
+        if not pool.devices:  # after a search, which had the devices to itself
+            pool.poll(IDLE)
+            continue
         try:
             busy = process_one(database, pool, settings, stop)
         except OperationalError as error:
@@ -67,14 +76,7 @@ def process_one(
         return False
     logger.info("study %s: training on %s", lease.study_id, device)
     try:
-        state = StudyRun(
-            database,
-            pool,
-            lease,
-            pack_size=settings.pack_size,
-            attempts=settings.trial_attempts,
-            stopping=stop.is_set,
-        ).run()
+        state = _prepared(database, pool, lease, settings, stop).run()
     except LeaseLostError as error:
         logger.warning("study %s: %s", lease.study_id, error)
     except OperationalError as error:
@@ -83,6 +85,37 @@ def process_one(
     else:
         logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
     return True
+
+
+def _prepared(
+    database: Database, pool: RayPool, lease: Lease, settings: Settings, stop: threading.Event
+) -> StudyRun | SearchRun:
+    """Make ready to train a study, whichever its mode."""
+    with database.read() as session:
+        searching = searched(row(session, lease.study_id))
+    if searching:
+        pool.close()  # the search brings workers of its own
+        return SearchRun(
+            database,
+            lease,
+            partial(start_search, pool),
+            attempts=settings.trial_attempts,
+            stopping=stop.is_set,
+        )
+    return StudyRun(
+        database,
+        pool,
+        lease,
+        pack_size=settings.pack_size,
+        attempts=settings.trial_attempts,
+        stopping=stop.is_set,
+    )
+
+
+def start_search(pool: RayPool, job: SearchJob) -> SearchProcess:
+    """Start the process of a search on the pool's cluster. Raises `WorkersLostError`."""
+    cluster = pool.cluster()
+    return SearchProcess(job, cluster.address, gpu=cluster.gpu, devices=cluster.devices)
 
 
 def _describe(pool: RayPool) -> str:

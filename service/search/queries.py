@@ -6,16 +6,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.db import utcnow
 from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.search.model import SearchCounts
 from service.search.planning import MODE, SearchSpec
+from service.studies.eta import eta
 from service.studies.model import StudyState, StudySummary
 from service.trials.model import KNOWN, TrialState
 from workers.search.contracts import PointState
-
-SETTLED = 0.02
-"""Share of the work that must be done before the time left is told."""
 
 
 def searched(study: StudyRow) -> bool:
@@ -75,7 +72,7 @@ def _summary(
         running=0,
         reused=study.reused,
         progress=progress,
-        eta_seconds=_eta(study, progress),
+        eta_seconds=eta(study),
         device=study.device,
         search=_total(spec, points.values()),
     )
@@ -96,14 +93,6 @@ def _total(spec: SearchSpec, optimizers: Collection[_Counts]) -> SearchCounts:
         seconds=sum(one.seconds for one in optimizers),
         seconds_at_most=None if limit is None else limit * len(spec.labels),
     )
-
-
-def _eta(study: StudyRow, progress: float) -> float | None:
-    """Time left, at the pace so far."""
-    if study.state is not StudyState.RUNNING or study.started_at is None or progress < SETTLED:
-        return None
-    elapsed = max((utcnow() - study.started_at).total_seconds(), 0.0)
-    return elapsed * (1 - progress) / progress
 
 
 def _count_points(session: Session, ids: Sequence[str]) -> dict[str, dict[str, _Counts]]:

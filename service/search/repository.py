@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
@@ -101,6 +101,15 @@ def ended_points(session: Session, study_id: str, seeds: int) -> dict[str, tuple
     return {label: tuple(points) for label, points in found.items()}
 
 
+def forget_running(session: Session, lease: Lease) -> None:
+    """Forget the points of a process that is gone, so that others are proposed instead."""
+    session.execute(
+        delete(PointRow).where(
+            PointRow.study_id == lease.study_id, PointRow.state == PointState.RUNNING
+        )
+    )
+
+
 def open_point(
     database: Database, lease: Lease, point: Proposed, trials: Sequence[TrialSpec]
 ) -> tuple[KnownTrial, ...] | None:
@@ -143,8 +152,9 @@ def record(
     *,
     outcomes: Sequence[Outcome] = (),
     underway: Iterable[Underway] = (),
+    seconds_left: float | None = None,
 ) -> None:
-    """Store points that have ended, and how far others have come.
+    """Store points that have ended, how far others have come, and the time left.
 
     The trials of a point that needs no more training are kept like a grid's.
 
@@ -154,6 +164,7 @@ def record(
     with database.write() as session:
         alone(session, Alone.COMPOSE)  # as whoever else adds trials
         lease.renew(session)
+        lease.estimate(session, seconds_left)
         moved = [_advance(session, lease, one) for one in underway]
         stored: list[str] = []
         for outcome in outcomes:

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from service.db import utcnow
 from service.db.tables import StudyRow, StudyTrialRow, TrialRow
 from service.errors import InvalidRequestError
 from service.search.queries import search_summaries, searched
+from service.studies.eta import eta
 from service.studies.model import StudyPage, StudyState, StudySummary
 from service.studies.planning import StudySpec
 from service.studies.repository import row
@@ -136,15 +136,6 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         running=counts.of(TrialState.RUNNING),
         reused=study.reused,
         progress=progress,
-        eta_seconds=_eta(study),
+        eta_seconds=eta(study),
         device=study.device,
     )
-
-
-def _eta(study: StudyRow) -> float | None:
-    """Return the time left as its runner last estimated it, less what has passed since then."""
-    now = utcnow()
-    alive = study.lease_expires_at is not None and study.lease_expires_at > now
-    if not alive or study.seconds_left is None or study.estimated_at is None:
-        return None
-    return max(0.0, study.seconds_left - (now - study.estimated_at).total_seconds())

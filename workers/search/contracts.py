@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from workers.contracts import Budget, Device, TrialSpec
+from workers.contracts import ENGINE_VERSION, Budget, Device, TrialSpec
 
 Value = float | int | bool | str
 
@@ -102,6 +102,8 @@ class Search:
     """Seconds of training after which an optimizer is given no further point."""
     halving: Halving | None
     sampler_seed: int
+    engine_version: int = ENGINE_VERSION
+    """Points of two engines are not compared."""
 
     def trials(
         self, optimizer: SearchedOptimizer, parameters: Mapping[str, Value]
@@ -118,6 +120,7 @@ class Search:
                 seed=seed,
                 budget=self.budget,
                 hyperparameters=optimizer.settings(parameters),
+                engine_version=self.engine_version,
             )
             for seed in self.seeds
         )
@@ -197,6 +200,14 @@ class PointEnded:
 
 
 @dataclass(frozen=True)
+class PointRestarted:
+    """A point's worker died; another begins it again."""
+
+    label: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Turning:
     """The search is alive, though it may have no news."""
 
@@ -207,11 +218,11 @@ class SearchEnded:
 
 
 @dataclass(frozen=True)
-class SearchFailed:
-    """The search cannot go on: trying the same again would fail again."""
+class SearchBroken:
+    """The search has broken off."""
 
     reason: str
 
 
-Message = Proposed | PointEpoch | PointEnded | Turning | SearchEnded | SearchFailed
+Message = Proposed | PointEpoch | PointEnded | PointRestarted | Turning | SearchEnded | SearchBroken
 """What the process of a search tells its runner."""

@@ -168,12 +168,17 @@ def test_progress_is_told_by_points_and_epochs(database, searching):
     held = work.lease(database)
     points.try_point(database, held, "adamw", 0)
     points.begin(database, held, "adam-lpwd", 0)
-    record(database, held, underway=[Underway("adam-lpwd", 0, 2, 0.4, 1.5, "cpu (test)")])
+    record(
+        database,
+        held,
+        underway=[Underway("adam-lpwd", 0, 2, 0.4, 1.5, "cpu (test)")],
+        seconds_left=100.0,
+    )
     found = summarise(database, study_id)
     assert found.progress == pytest.approx((1 / 5 + 2 / 4 / 5) / 2)
     assert (found.search.points, found.search.done, found.search.running) == (10, 1, 1)
     assert found.search.seconds == pytest.approx(3.5)
-    assert found.eta_seconds is not None
+    assert found.eta_seconds == pytest.approx(100, abs=30)
     assert end(database, held) is StudyState.DONE
     assert summarise(database, study_id).progress == 1.0
 

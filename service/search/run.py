@@ -1,0 +1,279 @@
+"""One search in progress."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import lpwd.catalogue
+from lpwd.errors import LpwdError
+from service.db import Database
+from service.queue import Lease
+from service.search.estimate import Used, seconds_left
+from service.search.planning import SearchSpec
+from service.search.repository import (
+    Outcome,
+    Underway,
+    ended_points,
+    finish,
+    forget_running,
+    load_search,
+    open_point,
+    record,
+)
+from service.studies.model import StudyState
+from workers import tasks
+from workers.contracts import ENGINE_VERSION, TrialSpec
+from workers.errors import WorkersError
+from workers.search.contracts import (
+    KnownTrial,
+    Past,
+    PointEnded,
+    PointEpoch,
+    PointRestarted,
+    Proposed,
+    SearchEnded,
+    SearchJob,
+)
+from workers.search.ledger import Ledger
+from workers.search.process import SearchLostError, SearchProcess
+from workers.search.record import PointRecord
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 0.5
+"""Seconds to wait for news from the search before the lease is renewed."""
+PROGRESS_EVERY = 1.0
+"""Seconds between two notes of how far points have come."""
+
+Start = Callable[[SearchJob], SearchProcess]
+
+
+@dataclass
+class _Open:
+    """A point in training."""
+
+    trials: tuple[TrialSpec, ...]
+    record: PointRecord
+    seconds: float = 0.0
+    device: str | None = None
+
+
+class SearchRun:
+    """Has a search trained to the end of its budget, under one lease.
+
+    The process of the search may die: it is started again, and told of the points that have ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        lease: Lease,
+        start: Start,
+        *,
+        attempts: int,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Prepare to search.
+
+        Args:
+            database: Where the study is and its points go.
+            lease: On the study.
+            start: Starts the process of a search.
+            attempts: Processes that may be lost in a row without a point ending in between.
+            stopping: Asked often: whether to put the study back and leave.
+        """
+        self._database = database
+        self._lease = lease
+        self._start = start
+        self._attempts = attempts
+        self._stopping = stopping
+        with database.read() as session:
+            self._spec = load_search(session, lease.study_id)
+        self._search = self._spec.search
+        self._optimizers = {one.label: one for one in self._search.optimizers}
+        self._open: dict[tuple[str, int], _Open] = {}
+        self._chance = 0.0
+        self._used: dict[str, Used] = {}
+        self._used_before: dict[str, Used] = {}
+        self._began: float | None = None
+        """When the first point of this process was begun."""
+        self._noted = 0.0
+        self._losses = 0
+
+    def run(self) -> StudyState | None:
+        """Search to the end; returns the study's final state, None when told to stop.
+
+        Raises:
+            LeaseLostError: The study is no longer ours. What was written stays.
+        """
+        why = impossible(self._spec)
+        if why is not None:
+            return self._fail(why)
+        while not self._stopping():
+            past = self._past()
+            if self._exhausted(past):
+                with self._database.write() as session:
+                    return finish(session, self._lease)
+            try:
+                self._follow(past)
+            except SearchLostError as error:
+                self._losses += 1
+                logger.warning("study %s: %s", self._lease.study_id, error)
+                if self._losses >= self._attempts:
+                    return self._fail(f"given up after {self._losses} attempts; the last: {error}")
+        with self._database.write() as session:
+            self._lease.give_back(session)
+        return None
+
+    def _fail(self, reason: str) -> StudyState:
+        with self._database.write() as session:
+            self._lease.fail(session, reason)
+        return StudyState.FAILED
+
+    def _past(self) -> dict[str, tuple[Past, ...]]:
+        """Forget points that were cut off, and return those that have ended."""
+        with self._database.write() as session:
+            self._lease.renew(session)
+            forget_running(session, self._lease)
+            return ended_points(session, self._lease.study_id, len(self._search.seeds))
+
+    def _exhausted(self, past: dict[str, tuple[Past, ...]]) -> bool:
+        ledger = Ledger(self._search)
+        for label, points in past.items():
+            ledger.recall(label, points)
+        return ledger.next() is None
+
+    def _follow(self, past: dict[str, tuple[Past, ...]]) -> None:
+        """Start the process of the search and write down what it tells, until it ends."""
+        self._open = {}
+        self._used = {
+            label: Used(len(points), sum(point.seconds for point in points))
+            for label, points in past.items()
+        }
+        self._used_before = dict(self._used)
+        self._began = None
+        metric = tasks.get(self._search.task).metric
+        self._chance = metric.chance
+        job = SearchJob(self._search, metric.maximize, metric.chance, past)
+        with self._start(job) as process:
+            ended = False
+            while not ended and not self._stopping():
+                outcomes: list[Outcome] = []
+                for message in process.poll(PATIENCE):
+                    match message:
+                        case Proposed():
+                            process.answer(self._begin(message))
+                        case PointEpoch():
+                            self._note(message)
+                        case PointEnded():
+                            outcomes.append(self._end(message))
+                        case PointRestarted():
+                            logger.warning(
+                                "study %s: the worker of %s point %d died; beginning it again",
+                                self._lease.study_id,
+                                message.label,
+                                message.number,
+                            )
+                        case SearchEnded():
+                            ended = True
+                self._write(outcomes)
+
+    def _count(self, label: str, seconds: float) -> None:
+        used = self._used.get(label, Used())
+        self._used[label] = Used(used.ended + 1, used.seconds + seconds)
+
+    def _seconds_left(self, now: float) -> float | None:
+        if self._began is None:
+            return None
+        used = dict(self._used)
+        for (label, _), point in self._open.items():
+            one = used.get(label, Used())
+            used[label] = Used(one.ended, one.seconds + point.seconds)
+        return seconds_left(self._search, self._used_before, used, now - self._began)
+
+    def _begin(self, point: Proposed) -> tuple[KnownTrial, ...] | None:
+        trials = self._search.trials(self._optimizers[point.label], point.parameters)
+        self._open[point.label, point.number] = _Open(trials, self._new_record())
+        if self._began is None:
+            self._began = time.monotonic()
+        return open_point(self._database, self._lease, point, trials)
+
+    def _new_record(self) -> PointRecord:
+        return PointRecord(len(self._search.seeds), self._chance)
+
+    def _note(self, message: PointEpoch) -> None:
+        point = self._open[message.label, message.number]
+        if message.epoch == 1:  # the first, or once more after its worker was lost
+            point.record = self._new_record()
+        point.record.add(message.values, message.diverged)
+        point.seconds = message.seconds
+        point.device = f"{message.device.kind} ({message.device.name})"
+
+    def _end(self, message: PointEnded) -> Outcome:
+        point = self._open.pop((message.label, message.number))
+        if message.reason is not None:
+            where = f"study {self._lease.study_id}, {message.label} point {message.number}"
+            logger.info("%s: %s: %s", where, message.state, message.reason)
+        return Outcome(
+            label=message.label,
+            number=message.number,
+            state=message.state,
+            reason=message.reason,
+            record=point.record,
+            seconds=point.seconds,
+            device=point.device,
+            trials=point.trials,
+        )
+
+    def _write(self, outcomes: list[Outcome]) -> None:
+        """Write points that have ended at once, progress now and then; either renews the lease."""
+        now = time.monotonic()
+        if not outcomes and now - self._noted < PROGRESS_EVERY:
+            return
+        for outcome in outcomes:
+            self._count(outcome.label, outcome.seconds)
+        underway = [
+            Underway(
+                label=label,
+                number=number,
+                epochs=point.record.epochs,
+                value=point.record.value(),
+                seconds=point.seconds,
+                device=point.device or "",
+            )
+            for (label, number), point in self._open.items()
+            if point.record.epochs
+        ]
+        record(
+            self._database,
+            self._lease,
+            outcomes=outcomes,
+            underway=underway,
+            seconds_left=self._seconds_left(now),
+        )
+        self._noted = now
+        if outcomes:
+            self._losses = 0
+
+
+def impossible(spec: SearchSpec) -> str | None:
+    """Tell why the present code cannot train what a search asks for; None where it can."""
+    search = spec.search
+    try:
+        same = (
+            search.engine_version == ENGINE_VERSION
+            and search.task_version == tasks.get(search.task).version
+            and all(
+                one.version == lpwd.catalogue.get(one.name).version for one in search.optimizers
+            )
+        )
+    except (LpwdError, WorkersError) as error:
+        return str(error)
+    return None if same else OUTDATED
+
+
+OUTDATED = (
+    "the task, an optimizer or the engine has changed since this search was sent; "
+    "send it again to search with the present code"
+)

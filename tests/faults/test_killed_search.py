@@ -1,0 +1,125 @@
+"""A search whose processes are killed: it goes on from its points, and trains none twice."""
+
+import signal
+
+import pytest
+from sqlalchemy import select
+
+from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.studies.model import StudyState
+from tests.faults.test_killed_processes import running
+from tests.live import serving, wait_until
+from workers.search.contracts import PointState
+
+POINTS, SEEDS = 5, 2
+SEARCH = {
+    "mode": "search",
+    "task": "digits-mlp",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}},
+    "seeds": SEEDS,
+    "budget": {"epochs": 100, "points": POINTS},
+    "asha": {"grace_epochs": 50},
+}
+
+
+@pytest.fixture
+def live(tmp_path):
+    with serving(tmp_path, LPWD_LEASE_SECONDS="3") as live:
+        yield live
+
+
+def submit(live, **changes):
+    with live.client() as client:
+        return client.submit(SEARCH | changes).study.id
+
+
+def look(live, study_id):
+    with live.client() as client:
+        return client.study(study_id)
+
+
+def points(live):
+    """All points, by label and number."""
+    database = live.database()
+    with database.read() as session:
+        found = session.scalars(select(PointRow)).all()
+    database.close()
+    return {(point.optimizer, point.number): point for point in found}
+
+
+def ended(live):
+    return {key: one for key, one in points(live).items() if one.state is not PointState.RUNNING}
+
+
+def under_way(live, study_id, least):
+    """Wait until so many points have ended and others are being trained; returns the ended."""
+
+    def found():
+        study = look(live, study_id)
+        assert not study.state.final, "the search was over too soon to disturb it"
+        return study.search.running > 0 and len(ended(live)) >= least
+
+    wait_until(found)
+    return ended(live)
+
+
+def the_search(live):
+    """The process that runs Ray Tune: the runner's child of that kind."""
+    return live.child(r"multiprocessing\.spawn import spawn_main")
+
+
+def check(live, study_id, *before):
+    """All points there once, those of before as they were, and a trial for every full one."""
+    assert look(live, study_id).state is StudyState.DONE
+    after = points(live)
+    expected = {(o, n) for o in SEARCH["optimizers"] for n in range(POINTS)}
+    assert set(after) == expected
+    for earlier in before:
+        for key, point in earlier.items():
+            assert after[key].finished_at == point.finished_at
+            assert after[key].value == point.value
+    full = [one for one in after.values() if one.state in (PointState.DONE, PointState.DIVERGED)]
+    database = live.database()
+    with database.read() as session:
+        for table in (TrialRow, CurveRow, StudyTrialRow):
+            assert len(session.scalars(select(table)).all()) == SEEDS * len(full)
+    database.close()
+
+
+def test_killed_runner_search_and_worker(live):
+    study_id = submit(live)
+    first = under_way(live, study_id, 1)
+    search = the_search(live)
+    live.child(r"service runner").kill()
+    wait_until(lambda: not running(search))
+    second = under_way(live, study_id, len(first) + 1)
+    the_search(live).kill()
+    third = under_way(live, study_id, len(second) + 1)
+    wait_until(lambda: live.child(r"^ray::.*Train")).kill()
+    wait_until(lambda: look(live, study_id).state.final)
+    check(live, study_id, first, second, third)
+    said = live.log.read_text()
+    assert "killed by SIGKILL" in said
+    assert "died; beginning it again" in said
+    assert "Traceback" not in said
+
+
+def test_a_cancelled_search_ends_at_once_and_so_does_a_stopped_one(live):
+    endless = {"epochs": 10_000, "points": POINTS}
+    study_id = submit(live, budget=endless)
+    search = wait_until(lambda: points(live) and the_search(live))
+    with live.client() as client:
+        assert client.cancel(study_id) is StudyState.CANCELLED
+    wait_until(lambda: not running(search))
+    assert points(live) == {}
+    study_id = submit(live, budget=endless)  # for which the runner and its devices are free
+    wait_until(lambda: points(live) and live.child(r"^ray::.*Train"))
+    everyone = live.processes()
+    assert live.stop(signal.SIGINT) == 0
+    wait_until(lambda: not any(map(running, everyone)))
+    assert points(live) == {}
+    database = live.database()
+    with database.read() as session:
+        assert session.get_one(StudyRow, study_id).state is StudyState.QUEUED
+    database.close()
