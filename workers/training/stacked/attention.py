@@ -10,17 +10,23 @@ from torch.nn import functional
 from workers.training.stacked.lift import autocast, lift
 
 
-def attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor | None:
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    **options: Any,
+) -> Tensor | None:
     """`torch.nn.functional.scaled_dot_product_attention` under `torch.vmap`.
 
-    With a mask or dropout, or without examples and heads, it is left to `torch.vmap`.
+    With a mask, or without examples and heads, it is left to `torch.vmap`.
     """
-    known = {"is_causal", "scale", "enable_gqa"}
-    plain = {name for name, setting in options.items() if setting} <= known
+    plain = attn_mask is None and dropout_p == 0.0
     if not plain or not query.ndim == key.ndim == value.ndim == 4:
         return None
-    settings = {name: setting for name, setting in options.items() if name in known}
-    return lift(partial(_stacked, settings), query, key, value)
+    return lift(partial(_stacked, {"is_causal": is_causal, **options}), query, key, value)
 
 
 def _stacked(settings: Mapping[str, Any], *parts: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workers.errors import NotStackableError
+
 DROPOUTS = {
     functional.dropout: lambda shape: shape,
     functional.dropout1d: lambda shape: (*shape[:2], *(1 for _ in shape[2:])),
@@ -44,6 +46,8 @@ class Noise:
         """Return what a random function returns, with our noise; None where it is none of ours."""
         if func in DROPOUTS:
             return self._dropout(DROPOUTS[func], *args, **kwargs)
+        if func is functional.scaled_dot_product_attention:
+            return self._attention(*args, **kwargs)
         if func is torch.Tensor.bernoulli_:
             return self._bernoulli(*args, **kwargs)
         return None
@@ -60,6 +64,35 @@ class Noise:
             return inputs
         mask = self._next(noise_shape(tuple(inputs.shape)), 1.0 - p, inputs)
         return inputs * mask * (1.0 / (1.0 - p) if p < 1.0 else 0.0)
+
+    def _attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor | None:
+        """Attention with dropout, as its documentation writes it; None where there is none."""
+        if dropout_p == 0.0:
+            return None
+        if enable_gqa:
+            raise NotStackableError(
+                "attention with dropout and grouped queries has no noise of its own yet; "
+                "repeat the keys and values, or leave the dropout out"
+            )
+        scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+        if is_causal:
+            attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        if attn_mask is not None and attn_mask.dtype is torch.bool:
+            scores = scores.masked_fill(~attn_mask, -torch.inf)
+        elif attn_mask is not None:
+            scores = scores + attn_mask
+        weights = self._dropout(lambda shape: shape, scores.softmax(-1), dropout_p)
+        return weights @ value
 
     def _bernoulli(self, target: Tensor, p: float = 0.5, **_: Any) -> Tensor:
         return self._next(tuple(target.shape), p, target)

@@ -32,6 +32,8 @@ def _stacked(
 ) -> Tensor:
     """Normalise (K, b, c, …) over everything but K and c; move the running statistics (K, c)."""
     dtype = inputs.dtype
+    count = max(len(part) for part in (inputs, running_mean, weight) if part is not None)
+    inputs = inputs.expand(count, *inputs.shape[1:])
     inputs = inputs.float() if dtype in (torch.bfloat16, torch.float16) else inputs
     over = (1, *range(3, inputs.ndim))
     if training or running_mean is None or running_var is None:
