@@ -58,8 +58,9 @@ class OptimizerSlice:
     Its parameters are views into the stack, so its in-place steps are the stack's; their gradients
     are views into the stack's gradient, set before each step.
 
-    The first step runs as the optimizer is written and brings its state into being. Later ones are
-    traced from it, where the optimizer is one of the family and never looks at a tensor's value.
+    The first step runs as the optimizer is written and brings its state into being. Those after it,
+    and after a checkpoint, are traced, where the optimizer is one of the family and never looks at
+    a tensor's value.
     """
 
     def __init__(
@@ -128,6 +129,8 @@ class OptimizerSlice:
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """Update the slice, given the gradients (K, …) of the whole stack by name."""
         own = [gradients[name][self._range] for name in self._views]
+        if self._steps is None and self._traceable and self._optimizer.state:
+            self._trace(own)
         if self._steps is not None:
             self._steps.update(own, self._rate)
             return
@@ -136,8 +139,6 @@ class OptimizerSlice:
         self._optimizer.step()
         for view in self._views.values():
             view.grad = None
-        if self._traceable:
-            self._trace(own)
 
     def _trace(self, gradients: list[Tensor]) -> None:
         assert isinstance(self._optimizer, DecayedOptimizer)  # noqa: S101

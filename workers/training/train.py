@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pickle import UnpicklingError
 
 import torch
 
@@ -17,6 +18,10 @@ LEAVE_COMPILED = 0.5
 """The same where programs are compiled."""
 CHECKPOINT_SECONDS = 30.0
 """Time between two checkpoints."""
+_UNREADABLE = (
+    RuntimeError, UnpicklingError, EOFError, OSError, LookupError, TypeError, ValueError
+)  # fmt: skip
+"""What `torch.load` says of bytes that it did not write."""
 
 
 def train(
@@ -76,8 +81,7 @@ def _resume(run: StackedRun, checkpoint: bytes) -> tuple[set[int], set[int]]:
     try:
         state = torch.load(io.BytesIO(checkpoint), map_location=run.device, weights_only=True)
         keys, found = state["trials"], state["run"]
-    except Exception as error:
-        # Whatever is wrong with the bytes, torch has many ways of saying so.
+    except _UNREADABLE as error:
         raise ValueError(f"not a checkpoint of this engine: {error}") from error
     if keys != [trial.key for trial in run.pack.trials]:
         raise ValueError("the checkpoint is of other trials than the pack's")
