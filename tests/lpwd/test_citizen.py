@@ -433,7 +433,8 @@ def test_an_attached_model_may_be_compiled(network: Any) -> None:
         optimizer.zero_grad()
         one_step(reference, other)
     for one, two in zip(model.parameters(), reference.parameters(), strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-12)
+        # Some releases of torch.compile hold the decay factors in float32.
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
 
 
 def test_capturable_and_plain_agree(network: Any) -> None:
