@@ -14,7 +14,7 @@ class DuplicateTaskError(WorkersError):
 
 
 class NotStackableError(WorkersError):
-    """A model holds something that has no stacked form yet."""
+    """A model does something that has no stacked form."""
 
 
 class DataMissingError(WorkersError):

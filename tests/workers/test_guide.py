@@ -49,3 +49,13 @@ def test_every_task_and_data_set_that_is_fetched_is_named():
     named = set(re.findall(r"`([a-z0-9-]+)`", GUIDE))
     assert set(tasks.names()) <= named
     assert {one.name for one in data.datasets() if one.downloads} <= named
+
+
+def test_the_engine_trains_as_its_guide_says(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/guides/training-engine.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["1", "2", "3"]

@@ -1,10 +1,15 @@
 """A pack from its first epoch to its last."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from workers import tasks
 from workers.contracts import CURVES, Pack, Precision
+from workers.errors import NotStackableError
 from workers.training import StackedRun, train
 
 BEST = CURVES.index("test_score")
@@ -130,3 +135,20 @@ def test_strong_decay_collapses_to_chance(trial):
     final = curves([trial("adamw", 0.001, 900.0, epochs=5)])[-1, 0]
     assert final[BEST] < 0.3
     assert final[CURVES.index("validation_loss")] == pytest.approx(np.log(10), rel=0.05)
+
+
+class Jittered(nn.Linear):
+    """A layer that shakes its inputs with numbers from the global generator."""
+
+    def forward(self, inputs):
+        return super().forward(inputs + torch.rand_like(inputs))
+
+
+def test_chance_that_no_seed_fixes_is_refused(trial, monkeypatch):
+    jittered = replace(tasks.get("digits-mlp"), name="jittered", problem=f"{__name__}:JITTERED")
+    monkeypatch.setitem(tasks._registry._items, "jittered", jittered)
+    with pytest.raises(NotStackableError, match="Jittered draws random numbers of its own"):
+        StackedRun(Pack((trial(task="jittered"),)))
+
+
+JITTERED = replace(tasks.get("digits-mlp").load(), model=lambda: Jittered(64, 10))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import lpwd
 from workers import tasks
+from workers.errors import NotStackableError
 from workers.tasks import Problem
 from workers.training.seeds import initial_model
 from workers.training.stacked import Noise, NoiseSite, Stacking
@@ -78,7 +79,19 @@ def _examine(
 
 @torch.no_grad()
 def _noise_sites(model: nn.Module, inputs: Tensor) -> tuple[NoiseSite, ...]:
+    """Note where the model asks for noise.
+
+    Raises:
+        NotStackableError: It draws random numbers that no seed of ours fixes.
+    """
     noise = Noise(None)
+    before = torch.get_rng_state()
     with Stacking(noise, lifted=False):
         model(inputs)
+    if not torch.equal(before, torch.get_rng_state()):
+        torch.set_rng_state(before)
+        raise NotStackableError(
+            f"{type(model).__name__} draws random numbers of its own while it trains: use "
+            "torch.nn.functional.dropout or Tensor.bernoulli_, whose noise the trial's seed fixes"
+        )
     return tuple(noise.sites)

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from workers.training.stacked.attention import attention
 from workers.training.stacked.convolution import convolution
+from workers.training.stacked.embedding import embedding
 from workers.training.stacked.linear import linear
 from workers.training.stacked.loss import cross_entropy
 from workers.training.stacked.noise import Noise
@@ -20,6 +21,7 @@ from workers.training.stacked.recurrent import gru
 
 RULES: Mapping[Callable[..., Any], Callable[..., Tensor | tuple[Tensor, ...] | None]] = {
     functional.linear: linear,
+    functional.embedding: embedding,
     torch.conv1d: convolution,
     torch.conv2d: convolution,
     torch.gru: gru,
