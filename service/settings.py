@@ -4,11 +4,17 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    ByteSize,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workers import data
-from workers.packing import PACK_SIZE
 
 
 class Settings(BaseSettings):
@@ -34,8 +40,12 @@ class Settings(BaseSettings):
     ray_address: str = "local"
     """`local` starts Ray here; else the address of a cluster (`ray://…`, `host:port`, `auto`)."""
     worker_device: str = Field(default="auto", pattern="^(auto|cpu|gpu)$")
-    pack_size: PositiveInt = PACK_SIZE
-    """Trials trained together, at most."""
+    pack_size: PositiveInt | None = None
+    """Trials trained together, at most; as many as are quickest by default."""
+    memory_share: PositiveFloat = 0.8
+    """Share of a worker's free memory that a pack is planned to take."""
+    worker_memory: ByteSize | None = None
+    """Memory that a worker on a CPU may take for its packs, such as `4GB`; all by default."""
 
     lease_seconds: PositiveFloat = 15.0
     """How long a runner may be silent before another takes its study."""

@@ -137,6 +137,10 @@ class Measurement:
     """Memory of the device that packs may take."""
     seconds: Mapping[int, float]
     """Pack size to seconds that one epoch takes for each of its trials."""
+    start_seconds: float = 0.0
+    """Time until a pack like earlier ones takes its first step."""
+    busy: Mapping[int, float] = field(default_factory=dict)
+    """Pack size to the share of the time in which one pack keeps the device computing."""
 
 
 @dataclass(frozen=True)

@@ -31,3 +31,7 @@ class DuplicateDataSetError(WorkersError):
 
 class FetchError(WorkersError):
     """A data set could not be fetched; the message says why, and what else can be done."""
+
+
+class PackTooLargeError(WorkersError):
+    """The trials of a pack do not fit into memory together."""

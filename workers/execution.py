@@ -5,17 +5,20 @@ small trials themselves (docs/decisions/0002-ray-core-actors.md).
 """
 
 import logging
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, TaskCancelledError
 
-from workers.contracts import Device, EpochReport, Pack
+from workers.contracts import Device, EpochReport, Measurement, Pack
+from workers.errors import PackTooLargeError
+from workers.trainer import Trainer, TrainerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +66,14 @@ class PackFailed:
 
 
 @dataclass(frozen=True)
+class PackTooLarge:
+    """A pack ran out of memory: with fewer trials it may fit."""
+
+    ticket: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class PackLost:
     """A pack's worker died, or the pack was cancelled. Its unfinished trials may be tried again."""
 
@@ -79,27 +90,15 @@ class Cluster:
     devices: int
 
 
-PackEvent = EpochDone | PackEnded | PackFailed | PackLost
+@dataclass(frozen=True)
+class Measured:
+    """What a pack's trials cost has been measured."""
+
+    ticket: int
+    measurement: Measurement
 
 
-class _Trainer:
-    """The actor. torch is imported here and not before, so that the runner need not have it."""
-
-    def __init__(self, gpu: bool) -> None:
-        from workers import device
-
-        self._torch_device = device.prepare(gpu=gpu)
-        self._device = device.describe(self._torch_device)
-
-    def device(self) -> Device:
-        """Describe where this actor trains."""
-        return self._device
-
-    def train(self, pack: Pack) -> Iterator[EpochReport]:
-        """Train a pack, one report an epoch."""
-        from workers.training import train
-
-        yield from train(pack, self._torch_device)
+PackEvent = EpochDone | PackEnded | PackFailed | PackTooLarge | PackLost | Measured
 
 
 @dataclass
@@ -111,8 +110,9 @@ class _Worker:
     started: float
     device: Device | None = None
     ticket: int | None = None
-    """Of the pack it trains; None while it waits."""
-    reports: Any = None
+    """Of what it works at; None while it waits."""
+    work: Any = None
+    """A stream of reports, or a measurement to come."""
 
 
 def connect(address: str, *, cpus: int | None = None) -> None:
@@ -144,14 +144,27 @@ class RayPool:
     `idle` tells how many packs may be submitted; `poll` returns what happened since.
     """
 
-    def __init__(self, choice: DeviceChoice = DeviceChoice.AUTO) -> None:
+    def __init__(
+        self,
+        choice: DeviceChoice = DeviceChoice.AUTO,
+        *,
+        per_gpu: int = 1,
+        memory: int | None = None,
+    ) -> None:
         """Start the workers of the cluster that `connect` joined, and wait for the first.
+
+        Args:
+            choice: What to train on.
+            per_gpu: Workers that share a GPU.
+            memory: Bytes that a worker on a CPU may take for packs; all there is by default.
 
         Raises:
             RuntimeError: GPUs are asked for and the cluster has none.
             WorkersLostError: No worker starts.
         """
         self._gpu = _use_gpu(choice)
+        self._per_gpu = per_gpu
+        self._memory = memory
         self._losses = 0
         self._tickets = 0
         self._workers: list[_Worker] = []
@@ -171,27 +184,80 @@ class RayPool:
         return tuple(worker.device for worker in self._workers if worker.device is not None)
 
     @property
+    def size(self) -> int:
+        """How many workers there are, those that are starting included."""
+        return len(self._workers)
+
+    @property
     def idle(self) -> int:
         """How many workers wait for a pack."""
         return sum(_idle(worker) for worker in self._workers)
 
+    @property
+    def per_gpu(self) -> int | None:
+        """Workers that share a GPU; None where they train on CPUs."""
+        return self._per_gpu if self._gpu else None
+
+    def share_gpus(self, per_gpu: int) -> None:
+        """Have so many workers share each GPU, from now on. Starts all of them anew.
+
+        Raises:
+            ValueError: A worker is busy.
+        """
+        if any(worker.ticket is not None for worker in self._workers):
+            raise ValueError("a worker is busy; wait for its pack to end")
+        self.close()
+        self._per_gpu = per_gpu
+        self.grow()
+
     def grow(self) -> None:
         """Start a worker on every device of the cluster that has none."""
-        for _ in range(self._cluster_devices() - len(self._workers)):
+        count = self._cluster_devices() * (self._per_gpu if self._gpu else 1)
+        for _ in range(count - len(self._workers)):
             self._workers.append(self._start())
 
-    def submit(self, pack: Pack) -> int:
+    def submit(
+        self,
+        pack: Pack,
+        *,
+        checkpoint: bytes | None = None,
+        checkpoint_seconds: float = math.inf,
+    ) -> int:
         """Hand a pack to an idle worker; returns the ticket that its events will carry.
+
+        Args:
+            pack: What to train.
+            checkpoint: Of an earlier report on the same pack: go on after it.
+            checkpoint_seconds: Time between two checkpoints.
 
         Raises:
             ValueError: No worker is idle.
         """
+        return self._give(
+            lambda actor: actor.train.options(num_returns="streaming").remote(
+                pack, checkpoint, checkpoint_seconds
+            )
+        )
+
+    def measure(self, pack: Pack, epochs: int) -> int:
+        """Have an idle worker measure what the trials of a pack cost; returns a ticket.
+
+        Args:
+            pack: As many trials as might train together.
+            epochs: Epochs a worker may have to train, those of all trials together.
+
+        Raises:
+            ValueError: No worker is idle.
+        """
+        return self._give(lambda actor: actor.measure.remote(pack, epochs))
+
+    def _give(self, start: Callable[[Any], Any]) -> int:
         worker = next(filter(_idle, self._workers), None)
         if worker is None:
             raise ValueError("every worker is busy; wait for a pack to end")
         self._tickets += 1
         worker.ticket = self._tickets
-        worker.reports = worker.actor.train.options(num_returns="streaming").remote(pack)
+        worker.work = start(worker.actor)
         return worker.ticket
 
     def poll(self, timeout: float) -> list[PackEvent]:
@@ -201,7 +267,7 @@ class RayPool:
             WorkersLostError: Workers die without training an epoch, again and again.
         """
         waiting = {
-            worker.introduction if worker.device is None else worker.reports: worker
+            worker.introduction if worker.device is None else worker.work: worker
             for worker in self._workers
             if not _idle(worker)
         }
@@ -225,8 +291,8 @@ class RayPool:
     def cancel(self) -> None:
         """Stop what is running; each pack ends with `PackLost` at its next epoch."""
         for worker in self._workers:
-            if worker.ticket is not None:
-                ray.cancel(worker.reports)
+            if isinstance(worker.work, ray.ObjectRefGenerator):
+                ray.cancel(worker.work)
 
     def cluster(self) -> Cluster:
         """Describe the cluster, for another process to join.
@@ -251,9 +317,13 @@ class RayPool:
         self._workers = []
 
     def _start(self) -> _Worker:
-        resources = {"num_cpus": 0, "num_gpus": 1} if self._gpu else {"num_cpus": 1}
-        trainer: Any = ray.remote(_Trainer)
-        actor = trainer.options(**resources).remote(self._gpu)
+        settings = TrainerSettings(
+            gpu=self._gpu,
+            sharing=self._per_gpu if self._gpu else _most_cpus_of_a_node(),
+            memory=self._memory,
+        )
+        trainer: Any = ray.remote(Trainer)
+        actor = trainer.options(**resources(self._gpu, self._per_gpu)).remote(settings)
         return _Worker(actor, actor.device.remote(), time.monotonic())
 
     def _welcome(self, worker: _Worker) -> None:
@@ -267,26 +337,26 @@ class RayPool:
         logger.info("training on %s (%s), worker %d", device.kind, device.name, device.pid)
 
     def _next(self, worker: _Worker, device: Device) -> PackEvent:
-        """Take one report, or the end, of a worker that has something to tell."""
+        """Take one report, the end or a measurement, of a worker that has something to tell."""
         ticket = worker.ticket
         assert ticket is not None  # noqa: S101 - only busy workers are asked
         try:
-            report = ray.get(next(worker.reports))
-        except StopIteration:
-            worker.ticket = worker.reports = None
-            return PackEnded(ticket)
-        except TaskCancelledError:
-            worker.ticket = worker.reports = None
-            return PackLost(ticket, "cancelled")
+            event = _take(worker.work, ticket, device)
+        except OutOfMemoryError as error:
+            # Not counted as a loss: there is a way out, which is to try less at once.
+            logger.warning("worker %d on %s was killed: no memory left", device.pid, device.name)
+            self._workers.remove(worker)
+            self.grow()
+            return PackTooLarge(ticket, f"the worker was killed: {_first_line(error)}")
         except RayActorError as error:
             self._drop(worker, f"worker {device.pid} on {device.name} died; starting another")
             self.grow()
             return PackLost(ticket, f"the worker died: {_first_line(error)}")
-        except RayTaskError as error:
-            worker.ticket = worker.reports = None
-            return PackFailed(ticket, _first_line(error.cause if error.cause else error))
-        self._losses = 0
-        return EpochDone(ticket, report, device)
+        if not isinstance(event, EpochDone):
+            worker.ticket = worker.work = None
+        if not isinstance(event, PackLost | PackTooLarge):
+            self._losses = 0
+        return event
 
     def _drop(self, worker: _Worker, why: str) -> None:
         """Part with a worker.
@@ -310,6 +380,37 @@ class RayPool:
             if worker.device is None and now - worker.started > START_TIMEOUT:
                 ray.kill(worker.actor)
                 self._drop(worker, f"a worker did not start within {START_TIMEOUT:.0f} s")
+
+
+def resources(gpu: bool, per_gpu: int) -> dict[str, float]:
+    """Return what a worker asks of Ray: a CPU, or a share of a GPU."""
+    if not gpu:
+        return {"num_cpus": 1}
+    # Ray counts in ten-thousandths; rounded up, the last worker would find no room.
+    return {"num_cpus": 0, "num_gpus": 10_000 // per_gpu / 10_000}
+
+
+def _take(work: Any, ticket: int, device: Device) -> PackEvent:
+    """Return the next event of a worker's work."""
+    try:
+        if not isinstance(work, ray.ObjectRefGenerator):
+            return Measured(ticket, ray.get(work))
+        return EpochDone(ticket, ray.get(next(work)), device)
+    except StopIteration:
+        return PackEnded(ticket)
+    except TaskCancelledError:
+        return PackLost(ticket, "cancelled")
+    except RayTaskError as error:
+        cause = error.cause or error
+        if isinstance(cause, PackTooLargeError):
+            return PackTooLarge(ticket, str(cause).splitlines()[0])
+        return PackFailed(ticket, _first_line(cause))
+
+
+def _most_cpus_of_a_node() -> int:
+    """Return how many workers on CPUs share a node's memory, at most."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
 
 
 def _use_gpu(choice: DeviceChoice) -> bool:

@@ -99,6 +99,14 @@ def give_up(database: Database, lease: Lease, reasons: Mapping[str, str]) -> Non
         announce_trials(session, list(reasons), SUMMARIES)
 
 
+def put_back(database: Database, lease: Lease, keys: Sequence[str]) -> None:
+    """Put claimed trials back that are to be tried in another way."""
+    with database.write() as session:
+        lease.renew(session)
+        _leave_running(session, lease, keys, TrialState.PENDING, epochs_done=0)
+        announce_trials(session, keys, SUMMARIES)
+
+
 def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, limit: int) -> None:
     """Put trials back whose worker died; those that lost `limit` workers have failed."""
     with database.write() as session:

@@ -45,7 +45,8 @@ def seconds_left(
     waiting: Sequence[tuple[int, int]],
     *,
     workers: int,
-    share: Callable[[int], float] = lambda _: 1.0,
+    expected: Callable[[int], float] | None = None,
+    expected_start: float = 0.0,
 ) -> float | None:
     """Estimate the time until the last pack ends.
 
@@ -57,7 +58,9 @@ def seconds_left(
         finished: Packs that have ended, as many as are worth remembering.
         waiting: Size and epochs of the packs to come, in their order.
         workers: Workers there are, at least those that are running.
-        share: Relative time of a trial in a pack of a size, as it was measured.
+        expected: Seconds that an epoch takes for each trial, by the size of its pack, as it was
+            measured; packs in training have the last word on the pace.
+        expected_start: Seconds that a pack takes to start, likewise.
 
     Returns:
         Seconds, or None while nothing is known to go by.
@@ -65,10 +68,12 @@ def seconds_left(
     running = list(running)
     known = [one for one in (*finished, *(timing for timing, _ in running)) if one.reports]
     known = [one for one in known if one.steady] or known
-    if not known:
+    if not known and expected is None:
         return None
-    unit = median(one.epoch / (one.size * share(one.size)) for one in known)
-    start = min((one.start for one in known if not one.first), default=0.0)
+    share = expected or (lambda _: 1.0)
+    paces = [one.epoch / (one.size * share(one.size)) for one in known]
+    unit = median(paces) if paces else 1.0
+    start = min((one.start for one in known if not one.first), default=expected_start)
 
     def epoch(size: int) -> float:
         return unit * size * share(size)

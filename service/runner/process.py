@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from service.db import Database
 from service.errors import LeaseLostError
 from service.queue import Lease, claim
+from service.runner.sizing import PackSizes
 from service.runner.study_run import StudyRun
 from service.search.queries import searched
 from service.search.run import SearchRun
@@ -38,7 +39,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     logger.info("connecting to Ray: %s", settings.ray_address)
     connect(settings.ray_address)
     try:
-        pool = RayPool(DeviceChoice(settings.worker_device))
+        pool = RayPool(DeviceChoice(settings.worker_device), memory=settings.worker_memory)
         try:
             stop_on_signals(stop)  # only now: Ray puts handlers of its own in place
             _serve(database, pool, settings, stop)
@@ -51,6 +52,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 def _serve(database: Database, pool: RayPool, settings: Settings, stop: threading.Event) -> None:
     logger.info("runner on %s ready: %s", socket.gethostname(), _describe(pool))
+    sizes = PackSizes(ceiling=settings.pack_size, memory_share=settings.memory_share)
     while not stop.is_set():
         pool.grow()
         pool.poll(0.0)
@@ -58,7 +60,7 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
             pool.poll(IDLE)
             continue
         try:
-            busy = process_one(database, pool, settings, stop)
+            busy = process_one(database, pool, sizes, settings, stop)
         except OperationalError as error:
             logger.warning("the database does not answer, trying again: %s", error.orig)
             busy = False
@@ -67,7 +69,11 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
 
 
 def process_one(
-    database: Database, pool: RayPool, settings: Settings, stop: threading.Event
+    database: Database,
+    pool: RayPool,
+    sizes: PackSizes,
+    settings: Settings,
+    stop: threading.Event,
 ) -> bool:
     """Train one study from the queue; returns whether there was one."""
     device = _describe(pool)
@@ -76,7 +82,7 @@ def process_one(
         return False
     logger.info("study %s: training on %s", lease.study_id, device)
     try:
-        state = _prepared(database, pool, lease, settings, stop).run()
+        state = _prepared(database, pool, lease, sizes, settings, stop).run()
     except LeaseLostError as error:
         logger.warning("study %s: %s", lease.study_id, error)
     except OperationalError as error:
@@ -88,7 +94,12 @@ def process_one(
 
 
 def _prepared(
-    database: Database, pool: RayPool, lease: Lease, settings: Settings, stop: threading.Event
+    database: Database,
+    pool: RayPool,
+    lease: Lease,
+    sizes: PackSizes,
+    settings: Settings,
+    stop: threading.Event,
 ) -> StudyRun | SearchRun:
     """Make ready to train a study, whichever its mode."""
     with database.read() as session:
@@ -106,7 +117,7 @@ def _prepared(
         database,
         pool,
         lease,
-        pack_size=settings.pack_size,
+        sizes=sizes,
         attempts=settings.trial_attempts,
         stopping=stop.is_set,
     )

@@ -95,7 +95,7 @@ def test_killed_runner_and_killed_worker(live):
     wait_until(lambda: live.child(r"service runner"))
     assert look(live, study_id).finished >= before
     wait_until(lambda: look(live, study_id).finished > before)
-    wait_until(lambda: live.child(r"ray::_Trainer")).kill()
+    wait_until(lambda: live.child(r"ray::Trainer")).kill()
     finish(live, study_id)
 
 
@@ -128,7 +128,7 @@ def test_stopped_and_started_again_it_goes_on_by_itself(live):
 
 def test_a_killed_supervisor_leaves_nothing_running(live):
     submit(live)
-    wait_until(lambda: live.child(r"ray::_Trainer"))
+    wait_until(lambda: live.child(r"ray::Trainer"))
     everyone = live.processes()
     os.kill(live.process.pid, signal.SIGKILL)
     live.process.wait()

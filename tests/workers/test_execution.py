@@ -11,11 +11,13 @@ from workers.contracts import Pack, TrialSpec
 from workers.execution import (
     DeviceChoice,
     EpochDone,
+    Measured,
     PackEnded,
     PackFailed,
     PackLost,
     RayPool,
     connect,
+    resources,
 )
 
 
@@ -67,6 +69,22 @@ def test_packs_run_side_by_side_and_tell_of_every_epoch(pool, trial):
         assert isinstance(mine[-1], PackEnded)
 
 
+def test_a_worker_measures_what_trials_cost(pool, trial):
+    pack = Pack(tuple(trial(weight_decay=0.01 * i) for i in range(4)))
+    (event,) = drain(pool, [pool.measure(pack, epochs=8)])
+    assert isinstance(event, Measured)
+    assert {1, 4} <= set(event.measurement.seconds)
+    assert event.measurement.trial_bytes > 0
+    assert pool.idle == 2
+
+
+def test_a_measurement_that_cannot_be_made_fails_with_its_reason(pool, trial):
+    missing = TrialSpec("no-such-task", 1, "adamw", 1, 0.1, 0.1, 0, trial().budget)
+    (event,) = drain(pool, [pool.measure(Pack((missing,)), epochs=8)])
+    assert isinstance(event, PackFailed)
+    assert event.reason.startswith("UnknownTaskError")
+
+
 def test_an_error_in_a_pack_is_a_failure_with_its_reason(pool, trial):
     good = trial()
     missing = TrialSpec("no-such-task", 1, "adamw", 1, 0.1, 0.1, 0, good.budget)
@@ -106,3 +124,11 @@ def test_a_gpu_that_is_not_there_is_refused_and_not_waited_for(cluster):
         pytest.skip("this machine has a GPU")
     with pytest.raises(RuntimeError, match="no GPU"):
         RayPool(DeviceChoice.GPU)
+
+
+@pytest.mark.parametrize("sharing", [1, 2, 3, 7])
+def test_shares_of_a_gpu_add_up_to_one_at_most(sharing):
+    asked = resources(gpu=True, per_gpu=sharing)
+    assert asked["num_cpus"] == 0
+    assert 0.99 < sharing * asked["num_gpus"] <= 1
+    assert resources(gpu=False, per_gpu=sharing) == {"num_cpus": 1}

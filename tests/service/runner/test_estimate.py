@@ -59,7 +59,7 @@ class Played:
                 finished.append(timing)
             else:
                 running.append((timing, now - began))
-        return seconds_left(running, finished, waiting, workers=self.workers, share=self.share)
+        return seconds_left(running, finished, waiting, workers=self.workers, expected=self.share)
 
     @property
     def first_pack(self):
@@ -127,13 +127,28 @@ def test_one_that_is_late_is_not_done_before_it_is():
 
 def test_smaller_packs_are_no_quicker_per_trial():
     done = [Timing(32, 1, (3.2,))]
-    left = seconds_left([], done, [(8, 1)], workers=1, share=lambda size: {32: 1.0, 8: 2.0}[size])
+    left = seconds_left(
+        [], done, [(8, 1)], workers=1, expected=lambda size: {32: 1.0, 8: 2.0}[size]
+    )
     assert left == pytest.approx(1.6)
 
 
 def test_with_nothing_to_go_by_it_says_nothing():
     assert seconds_left([(Timing(8, 2, ()), 1.0)], [], [(8, 2)], workers=2) is None
     assert seconds_left([], [], [(8, 2)], workers=1) is None
+
+
+def test_before_the_first_epoch_it_goes_by_what_was_measured():
+    silent = Timing(8, 10, ())
+    left = seconds_left(
+        [(silent, 0.7)],
+        [],
+        [(8, 10), (4, 10)],
+        workers=1,
+        expected=lambda size: 0.4 / size,
+        expected_start=0.5,
+    )
+    assert left == pytest.approx(4.5 - 0.7 + 4.5 + 4.5)
 
 
 def test_when_all_is_done_nothing_is_left():

@@ -1,0 +1,76 @@
+"""How many trials train together: what workers measured, and what turned out too large."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from workers.contracts import Measurement, Pack, TrialSpec
+from workers.packing import (
+    best_size,
+    groups,
+    plan_packs,
+    sample,
+    seconds_per_trial,
+    shared_size,
+)
+
+UNMEASURED = 16
+"""Trials of a pack, at most, where measuring has failed."""
+MEASURED = 512
+"""Trials of the largest stack that is measured."""
+
+
+@dataclass
+class _Known:
+    """What is known of trials of one kind."""
+
+    measurement: Measurement | None = None
+    """None where measuring has failed."""
+    most: int | None = None
+    """Half of what did not fit."""
+
+
+class PackSizes:
+    """Chooses the size of packs, by kind: trials of one task, budget and set of optimizers.
+
+    Lives as long as the runner: what is learnt from one study serves later ones.
+    """
+
+    def __init__(self, *, ceiling: int | None = None, memory_share: float = 1.0) -> None:
+        """Know nothing yet.
+
+        Args:
+            ceiling: Most trials in a pack, whatever is measured.
+            memory_share: Share of the free memory that packs may take.
+        """
+        self._ceiling = ceiling
+        self._memory_share = memory_share
+        self._kinds: dict[Hashable, _Known] = {}
+
+    def open_question(self, kind: Hashable, trials: Sequence[TrialSpec]) -> Pack | None:
+        """Return trials to measure before these can be planned; None when enough is known."""
+        if kind in self._kinds or max(groups(trials), default=1) == 1:
+            return None
+        return Pack(sample(trials, min(MEASURED, self._ceiling or MEASURED)))
+
+    def learn(self, kind: Hashable, measurement: Measurement | None) -> None:
+        """Remember what trials of a kind cost; None when that could not be found out."""
+        self._kinds.setdefault(kind, _Known()).measurement = measurement
+
+    def too_large(self, kind: Hashable, size: int) -> None:
+        """Remember that packs of this size ran out of memory: half as many may fit."""
+        known = self._kinds.setdefault(kind, _Known())
+        known.most = max(1, min(known.most or size, size // 2))
+
+    def plan(self, kind: Hashable, trials: Sequence[TrialSpec], *, workers: int) -> list[Pack]:
+        """Divide trials, in their order, into packs for so many workers."""
+        known = self._kinds.get(kind, _Known())
+        found = known.measurement
+        most = UNMEASURED if found is None else best_size(found, self._memory_share)
+        most = min([most, *(limit for limit in (known.most, self._ceiling) if limit is not None)])
+        seconds = seconds_per_trial({1: 1.0} if found is None else found.seconds)
+        size = shared_size(groups(trials), most=most, workers=workers, seconds=seconds)
+        return plan_packs(trials, size=size, workers=workers)
+
+    def measurement(self, kind: Hashable) -> Measurement | None:
+        """Return what was measured of trials of a kind, if it was."""
+        return self._kinds.get(kind, _Known()).measurement

@@ -1,0 +1,130 @@
+"""Workers whose memory really runs out: packs get smaller, and the study finishes."""
+
+import os
+
+import pytest
+from sqlalchemy import select
+
+from service.db.tables import TrialRow
+from service.studies.model import StudyState
+from tests.live import serving, wait_until
+
+TASK = '''
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from workers.tasks import Metric, Problem, Splits, Task
+from workers.tasks.classification import accuracy, cross_entropy
+
+HELD = [torch.empty(0)]
+PLANTED = Path({planted!r})
+
+
+def load(seed):
+    numbers = np.random.default_rng(seed)
+    x = numbers.normal(size=(96, 16)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    return Splits(*((x[i:i + 32], y[i:i + 32]) for i in (0, 32, 64)))
+
+
+class Model(nn.Module):
+    """Takes 128 MB for a batch of 32, which it never looks at: that costs no time."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Linear(16, 16) for _ in range(12)), nn.Linear(16, 2))
+
+    def forward(self, inputs):
+        outputs = self.layers(inputs)
+        ballast = outputs.new_empty(len(outputs), 2**20)
+        return outputs + torch.zeros_like(ballast[:, :1])
+
+
+def hold(inputs, generator):
+    """Take and keep as much memory as the test has planted."""
+    wanted = int(PLANTED.read_text()) if PLANTED.exists() else 0
+    if wanted != len(HELD[0]):
+        HELD[0] = torch.empty(0)
+        HELD[0] = torch.empty(wanted, dtype=torch.uint8)
+    return inputs
+
+
+PROBLEM = Problem(load, Model, cross_entropy, accuracy, augment=hold)
+TASK = Task(
+    name="hungry", title="Hungry", summary="Takes more than was measured.", version=1,
+    metric=Metric("accuracy", maximize=True, chance=0.5), epochs=600, batch_size=32,
+    examples=(32, 32, 32), licence="none", source="none", problem="hungry:PROBLEM",
+)
+'''
+STUDY = {
+    "task": "hungry",
+    "optimizers": ["adamw"],
+    "learning_rates": [0.001, 0.002],
+    "weight_decays": [0, 0.01, 0.1, 1],
+    "seeds": 1,
+}
+"""8 trials of some 130 MB each."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a plug-in whose task takes memory that measuring has not seen."""
+    folder = tmp_path_factory.mktemp("hungry")
+    information = folder / "hungry-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: hungry\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[lpwd.tasks]\nhungry = hungry:TASK\n")
+    (folder / "hungry.py").write_text(TASK.format(planted=str(folder / "planted")))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def live(folder):
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    (folder / "data").mkdir()
+    with serving(folder / "data", PYTHONPATH=path, LPWD_WORKER_MEMORY="2GB") as live:
+        yield live
+
+
+@pytest.fixture
+def train(live, folder):
+    """Send the study, take memory away once it trains, and wait for its end."""
+    planted = folder / "planted"
+
+    def train(held, **changes):
+        with live.client() as client:
+            study_id = client.submit(STUDY | changes).study.id
+            wait_until(lambda: client.study(study_id).running)
+            planted.write_text(str(held))
+            return wait_until(lambda: (study := client.study(study_id)).state.final and study)
+
+    yield train
+    planted.unlink(missing_ok=True)
+
+
+def test_a_pack_that_is_too_large_is_split_until_it_fits(live, train):
+    study = train(held=1_480_000_000)
+    assert study.state is StudyState.DONE, study.error
+    assert study.finished == 8
+    assert "was too large and is split" in live.log.read_text()
+    database = live.database()
+    with database.read() as session:
+        trials = session.scalars(select(TrialRow)).all()
+    database.close()
+    assert {trial.epochs_done for trial in trials} == {600}
+    assert {trial.attempts for trial in trials} == {0}
+
+
+def test_what_does_not_fit_alone_fails_and_says_what_to_do(live, train):
+    study = train(held=4_000_000_000, seeds=[1])
+    assert study.state is StudyState.FAILED
+    assert study.failed > 0
+    assert "one trial alone does not fit into memory" in study.error
+    assert "smaller batch size" in study.error
+    # Workers have come through it, and go on with what fits.
+    with live.client() as client:
+        other = client.submit({**STUDY, "task": "digits-linear", "budget": {"epochs": 1}})
+        wait_until(lambda: client.study(other.study.id).state is StudyState.DONE)
