@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 from workers.training.stacked import Noise, Stacking
@@ -117,6 +118,51 @@ def test_a_stack_computes_what_its_layers_do(kind, shared):
     layers = [make().double() for _ in range(K)]
     batch = torch.randint(9, (K, 6, 5)) if shape is None else torch.randn(K, *shape).double()
     compare(layers, batch, shared=shared)
+
+
+class Loss(nn.Module):
+    """Cross entropy of a linear layer, as tasks have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(5, 4)
+
+    def forward(self, inputs):
+        targets = torch.arange(len(inputs)) % 4
+        return functional.cross_entropy(self.layer(inputs), targets).expand(1)
+
+
+def test_the_loss_is_that_of_single_models():
+    torch.manual_seed(0)
+    compare([Loss().double() for _ in range(K)], torch.randn(K, 6, 5).double(), shared=False)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "avoided"),
+    [
+        (LAYERS["convolution of rows"][0], (6, 3, 11), "convolution"),
+        (LAYERS["convolution of images"][0], (6, 3, 8, 7), "convolution"),
+        (LAYERS["batch norm"][0], (6, 3, 4, 4), "native_batch_norm"),
+        (Loss, (6, 5), "gather"),
+        (LAYERS["embedding"][0], None, "index"),
+    ],
+)
+def test_rules_are_followed_where_they_apply(make, shape, avoided):
+    """What `torch.vmap` would have used is not there."""
+    layer = make()
+    inputs = torch.randint(9, (6, 5)) if shape is None else torch.randn(shape)
+    own = {name: torch.stack([t, t]) for name, t in layer.state_dict().items()}
+
+    def stacked(own):
+        with Stacking(Noise(()), lifted=True):
+            return functional_call(layer, own, (inputs,))
+
+    graph = make_fx(torch.vmap(stacked))(own)
+    assert not any(
+        avoided == str(node.target).split(".")[-2]
+        for node in graph.graph.nodes
+        if "." in str(node.target)
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -17,6 +17,8 @@ from torch._subclasses.fake_tensor import (
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from workers.training.simplify import simplify
+
 logger = logging.getLogger(__name__)
 
 Program = Callable[..., list[Tensor]]
@@ -74,18 +76,10 @@ def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> 
             graph = make_fx(function, tracing_mode="fake")(*examples)
     except UNTRACEABLE as error:
         raise NotTraceableError(str(error).splitlines()[0]) from error
-    _drop_annotations(graph)
+    simplify(graph)
     if compiled and compiler_for(examples[0].device):
         return _Compiled(graph)
     return without_gradients(graph)
-
-
-def _drop_annotations(graph: torch.fx.GraphModule) -> None:
-    """Take out what only labels regions for a profiler: it costs time and cannot be compiled."""
-    for node in reversed(graph.graph.nodes):
-        if isinstance(node.target, torch._ops.OpOverload) and node.target.namespace == "profiler":
-            graph.graph.erase_node(node)
-    graph.recompile()
 
 
 def without_gradients(function: Program) -> Program:

@@ -1,7 +1,5 @@
 """Embeddings of K models as one table of all their rows."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,9 +7,17 @@ from torch.nn import functional
 from workers.training.stacked.lift import lift
 
 
-def embedding(indices: Tensor, weight: Tensor, *options: Any, **named: Any) -> Tensor | None:
-    """`torch.nn.functional.embedding` under `torch.vmap`; with any option it is left to that."""
-    if any(options) or any(named.values()):
+def embedding(
+    indices: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,  # noqa: ARG001 - of `max_norm`, which is left to vmap
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor | None:
+    """`torch.nn.functional.embedding` under `torch.vmap`; with an option it is left to that."""
+    if padding_idx is not None or max_norm is not None or scale_grad_by_freq or sparse:
         return None
     return lift(_stacked, indices, weight)
 

@@ -28,13 +28,24 @@ class StackedCrossEntropy(torch.autograd.Function):
         return (log_probabilities.exp() - chosen) * scale, None
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, *options: Any, **named: Any) -> Tensor | None:
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor | None:
     """`torch.nn.functional.cross_entropy` of logits (n, c) against class numbers, as a mean.
 
-    Everything else (soft targets, weights, further axes) is left to `torch.vmap`.
+    Everything else (soft targets, weights, smoothing, further axes) is left to `torch.vmap`; so are
+    targets to ignore, if they are among the classes: others are no targets of a task.
     """
     plain = logits.ndim == 2 and targets.ndim == 1 and not targets.is_floating_point()
-    if options or named or not plain:
+    usual = weight is None and reduction == "mean" and label_smoothing == 0.0 and ignore_index < 0
+    if size_average is not None or reduce is not None or not (plain and usual):
         return None
     return lift(_stacked, logits, targets)
 
