@@ -16,7 +16,7 @@ def program_of(function, *examples):
 def test_views_that_lead_back_go():
     def there_and_back(x):
         y = x.mT.unsqueeze(0).detach().squeeze(0).mT
-        return [y.alias_copy(), (x.view(6).view(2, 3) * 2).expand(2, 3)]
+        return [y + 1, (x.view(6).view(2, 3) * 2).expand(2, 3)]
 
     x = torch.randn(2, 3)
     program, removed = program_of(there_and_back, x)
