@@ -11,7 +11,12 @@ from service.studies.model import StudyState
 from service.studies.schemas import StudyAnswer, StudyCreated, StudyPlan
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at a study that is watched."""
+"""Seconds between two looks at a study that is watched, at most."""
+LOOK_AFTER = 0.1
+"""Share of the time watched so far after which to look again, until that is `LOOK_EVERY`: short
+studies are not kept waiting."""
+SOONEST = 0.05
+"""Seconds between two looks, at least."""
 PATIENCE = 30.0
 """Seconds that a service may be away, restarting, before watching gives up."""
 
@@ -69,7 +74,7 @@ class Client:
 
         A service that is away for a moment, to restart, is waited for.
         """
-        seen = time.monotonic()
+        began = seen = time.monotonic()
         while True:
             try:
                 study = self.study(study_id)
@@ -81,7 +86,8 @@ class Client:
                 yield study
                 if study.state.final:
                     return
-            time.sleep(LOOK_EVERY)
+            pause = LOOK_AFTER * (time.monotonic() - began)
+            time.sleep(min(LOOK_EVERY, max(SOONEST, pause)))
 
     def cancel(self, study_id: str) -> StudyState:
         """Cancel a study; returns its state."""

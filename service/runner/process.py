@@ -24,8 +24,8 @@ from workers.search.process import SearchProcess
 
 logger = logging.getLogger(__name__)
 
-IDLE = 0.5
-"""Seconds between two looks into an empty queue."""
+IDLE = 0.1
+"""Seconds between two looks into an empty queue; a look is one short read."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
