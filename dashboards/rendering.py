@@ -7,19 +7,14 @@ behind a cache: the same specification is drawn once.
 
 import hashlib
 import json
-import multiprocessing
-import os
 import re
-import signal
 import threading
 from collections import OrderedDict
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Any, Self
 
 from dashboards.errors import RenderingError
+from service.child_process import ChildLostError, ChildProcess
 
 VEGA_LITE_VERSION = "5.20"
 CACHED_PICTURES = 256
@@ -37,9 +32,8 @@ class Renderer:
         self._cached = cached
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._cache_lock = threading.Lock()
-        self._pool_lock = threading.Lock()
-        self._pool: ProcessPoolExecutor | None = None
-        self._closed = False
+        self._drawing_lock = threading.Lock()
+        self._child = ChildProcess()
 
     def __enter__(self) -> Self:
         return self
@@ -65,18 +59,14 @@ class Renderer:
 
     def close(self) -> None:
         """End the child process; a picture asked for afterwards raises."""
-        with self._pool_lock:
-            self._closed = True
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-                self._pool = None
+        self._child.close()
 
     def _picture(self, spec: dict[str, Any], kind: str, scale: float) -> bytes:
         text = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
         key = hashlib.sha256(f"{kind}:{scale}:{text}".encode()).hexdigest()
         found = self._known(key)
         if found is None:
-            with self._pool_lock:
+            with self._drawing_lock:
                 found = self._known(key) or self._draw(text, kind, scale, key)
         return found
 
@@ -87,16 +77,12 @@ class Renderer:
             return self._pictures.get(key)
 
     def _draw(self, text: str, kind: str, scale: float, key: str) -> bytes:
-        """Draw one picture, once more in a new process where the old one was killed."""
         try:
-            picture = self._submit(text, kind, scale)
-        except BrokenProcessPool:
-            self._discard()
-            try:
-                picture = self._submit(text, kind, scale)
-            except BrokenProcessPool as error:
-                self._discard()
-                raise RenderingError("the drawing process died twice on this chart") from error
+            picture = self._child.call(_convert, text, kind, scale, seconds=LONGEST_RENDER)
+        except ChildLostError as error:
+            raise RenderingError(f"a chart could not be drawn: {error}") from error
+        except ValueError as error:
+            raise RenderingError(f"not a chart that can be drawn: {error}") from error
         if kind == "svg":
             picture = unique_ids(picture.decode(), key[:8]).encode()
         with self._cache_lock:
@@ -105,46 +91,10 @@ class Renderer:
                 self._pictures.popitem(last=False)
         return picture
 
-    def _submit(self, text: str, kind: str, scale: float) -> bytes:
-        if self._closed:
-            raise RenderingError("this renderer has been closed")
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare
-            )
-        try:
-            return self._pool.submit(_convert, text, kind, scale).result(timeout=LONGEST_RENDER)
-        except TimeoutError as error:
-            self._discard()
-            raise RenderingError(f"a chart took over {LONGEST_RENDER:.0f} s to draw") from error
-        except ValueError as error:
-            raise RenderingError(f"not a chart that can be drawn: {error}") from error
-
-    def _discard(self) -> None:
-        """Give up a pool that broke or hangs, whatever its process still does."""
-        if self._pool is not None:
-            for process in list((self._pool._processes or {}).values()):
-                process.kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
-
 
 def unique_ids(svg: str, prefix: str) -> str:
     """The same picture with every id, and every reference to one, prefixed."""
     return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{prefix}-", tag.group()), svg)
-
-
-def _prepare() -> None:
-    """In the child: leave Ctrl-C to the parent, and end when the parent does, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(0)
 
 
 def _convert(text: str, kind: str, scale: float) -> bytes:

@@ -22,12 +22,14 @@ from service.limits import BodyLimit
 from service.page_queries import PageQueries
 from service.presets import endpoints as presets
 from service.schedules import endpoints as schedules
+from service.search import endpoints as search
+from service.search.reading import SearchReader
 from service.settings import Settings
 from service.strictness import refuse_unknown_parameters
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
 
-RESOURCES = (studies, trials, heatmaps, events, schedules, catalogue, presets)
+RESOURCES = (studies, trials, heatmaps, search, events, schedules, catalogue, presets)
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
 
 
@@ -36,6 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.url)
     renderer = Renderer()
     cache = ResultsCache()
+    searches = SearchReader(database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -56,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.renderer = renderer
     app.state.results = cache
+    app.state.searches = searches
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, compresslevel=5)
@@ -69,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(resource.router)
     app.include_router(api)
     app.include_router(health.router)
-    app.include_router(pages(PageQueries(database, cache), renderer))
+    app.include_router(pages(PageQueries(database, cache, searches), renderer))
     mount_static(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from dashboards.rendering import Renderer
 from service.db import Database
 from service.heatmaps.queries import ResultsCache
+from service.search.reading import SearchReader
 from service.settings import Settings
 
 
@@ -25,6 +26,11 @@ def _results(request: Request) -> ResultsCache:
     return found
 
 
+def _searches(request: Request) -> SearchReader:
+    found: SearchReader = request.app.state.searches
+    return found
+
+
 def _renderer(request: Request) -> Renderer:
     found: Renderer = request.app.state.renderer
     return found
@@ -33,4 +39,5 @@ def _renderer(request: Request) -> Renderer:
 DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 ResultsOf = Annotated[ResultsCache, Depends(_results)]
+SearchesOf = Annotated[SearchReader, Depends(_searches)]
 RendererOf = Annotated[Renderer, Depends(_renderer)]

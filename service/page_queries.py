@@ -1,11 +1,14 @@
 """What the pages ask, answered with the same queries as the API's."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from dashboards.queries import BestScore
 from service.db import Database
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
+from service.search.model import SearchResults, StudyMode
+from service.search.reading import SearchReader
 from service.studies import queries
 from service.studies.model import StudyPage, StudyState, StudySummary
 
@@ -17,10 +20,11 @@ and are on their own page."""
 class PageQueries:
     """Reads for `dashboards.views.pages`."""
 
-    def __init__(self, database: Database, cache: ResultsCache) -> None:
-        """Read from `database`, results through `cache`."""
+    def __init__(self, database: Database, cache: ResultsCache, searches: SearchReader) -> None:
+        """Read from `database`, results through `cache` and `searches`."""
         self._database = database
         self._cache = cache
+        self._searches = searches
 
     def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
         """Return studies, newest first, of one state or of all."""
@@ -37,20 +41,49 @@ class PageQueries:
         with self._database.read() as session:
             return self._cache.results(session, study_id)
 
+    def search(self, study_id: str) -> SearchResults:
+        """Return what a search found so far. Raises `NotFoundError`."""
+        return self._searches.results(study_id)
+
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""
         found = {study_id: self.study(study_id) for study_id in study_ids}
         return {
             study_id: _best(self.results(study_id))
+            if study.mode is StudyMode.GRID
+            else _best_points(self.search(study_id))
             for study_id, study in found.items()
             if study.trials <= LISTED
         }
 
 
 def _best(results: StudyResults) -> tuple[BestScore, ...]:
-    found = [
-        BestScore(row.optimizer, row.title, row.best, results.metric)
-        for row in results.robustness
-        if row.best is not None
-    ]
-    return tuple(sorted(found, key=lambda best: best.score, reverse=results.metric.maximize))
+    return _sorted(
+        [
+            BestScore(row.optimizer, row.title, row.best, results.metric)
+            for row in results.robustness
+            if row.best is not None
+        ]
+    )
+
+
+def _best_points(results: SearchResults) -> tuple[BestScore, ...]:
+    """Test scores of the best points, as maps show them."""
+    metric = replace(results.metric, split="test")
+    return _sorted(
+        [
+            BestScore(one.optimizer, one.title, one.best.test_value, metric)
+            for one in results.optimizers
+            if one.best is not None and one.best.test_value is not None
+        ]
+    )
+
+
+def _sorted(found: list[BestScore]) -> tuple[BestScore, ...]:
+    return tuple(
+        sorted(
+            found,
+            key=lambda best: best.score if best.metric.maximize else -best.score,
+            reverse=True,
+        )
+    )

@@ -200,6 +200,23 @@ class PointRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
+class ImportanceRow(Base):
+    """How important the hyperparameters of a searched optimizer are."""
+
+    __tablename__ = "importances"
+    __table_args__ = (CheckConstraint("points > 0", name="has_points"),)
+
+    study_id: Mapped[str] = mapped_column(
+        ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    )
+    optimizer: Mapped[str] = mapped_column(String(60), primary_key=True)
+    """Its label in the study."""
+    points: Mapped[int] = mapped_column(Integer)
+    """Points with a final score that it was told from."""
+    shares: Mapped[list[Any]] = mapped_column(JSON)
+    """Pairs of hyperparameter and share, greatest first."""
+
+
 class IdempotencyRow(Base):
     """Answers already given, by the client's `Idempotency-Key`."""
 

@@ -245,8 +245,16 @@ def _interval(scores: robustness.Array, metric: MetricView) -> tuple[float | Non
 
 
 def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] | None:
-    """Colours of a study: from its best mean ten points down (up, where less is better)."""
+    """Colours of a study, from its best mean."""
     means = [cell.mean for one in maps for cell in one.cells.values() if cell.mean is not None]
+    return colour_domain(means, metric)
+
+
+def colour_domain(means: Sequence[float], metric: MetricView) -> tuple[float, float] | None:
+    """Return the ends of a scale of colours: ten points down from the best (up, if less is better).
+
+    None where there is no score.
+    """
     if not means:
         return None
     best = max(means) if metric.maximize else min(means)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables import CurveRow, ImportanceRow, PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
@@ -30,6 +30,7 @@ from workers.search.contracts import (
     Past,
     PointState,
     Proposed,
+    Weighed,
 )
 from workers.search.record import TEST, PointRecord
 
@@ -87,18 +88,21 @@ def ended_points(session: Session, study_id: str, seeds: int) -> dict[str, tuple
     )
     found: dict[str, list[Past]] = {}
     for point in rows:
-        means = unpack(point.scores, seeds).mean(axis=1, dtype="f8") if point.scores else ()
-        found.setdefault(point.optimizer, []).append(
-            Past(
-                number=point.number,
-                parameters=point.parameters,
-                state=point.state,
-                value=point.value,
-                means=tuple(map(float, means)),
-                seconds=point.seconds,
-            )
-        )
+        found.setdefault(point.optimizer, []).append(to_past(point, seeds))
     return {label: tuple(points) for label, points in found.items()}
+
+
+def to_past(point: PointRow, seeds: int) -> Past:
+    """Return what a search is told of a point that has ended."""
+    means = unpack(point.scores, seeds).mean(axis=1, dtype="f8") if point.scores else ()
+    return Past(
+        number=point.number,
+        parameters=point.parameters,
+        state=point.state,
+        value=point.value,
+        means=tuple(map(float, means)),
+        seconds=point.seconds,
+    )
 
 
 def forget_running(session: Session, lease: Lease) -> None:
@@ -177,6 +181,32 @@ def record(
             announce_trials(session, stored, SUMMARIES, besides=lease.study_id)
         elif moved:
             announce(session, lease.study_id, HEADER)
+
+
+def weigh(database: Database, lease: Lease, told: Weighed) -> None:
+    """Store how important the hyperparameters of an optimizer are, in place of what was known.
+
+    Raises:
+        LeaseLostError: The study is no longer this runner's; nothing was written.
+    """
+    with database.write() as session:
+        lease.renew(session)
+        session.merge(
+            ImportanceRow(
+                study_id=lease.study_id,
+                optimizer=told.label,
+                points=told.points,
+                shares=[list(share) for share in told.shares],
+            )
+        )
+        session.flush()
+        announce(session, lease.study_id, ["importance"])
+
+
+def weighed(session: Session, study_id: str) -> dict[str, ImportanceRow]:
+    """Return how important hyperparameters are, by label, as far as it was told."""
+    rows = session.scalars(select(ImportanceRow).where(ImportanceRow.study_id == study_id))
+    return {found.optimizer: found for found in rows}
 
 
 def finish(session: Session, lease: Lease) -> StudyState:

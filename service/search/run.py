@@ -20,12 +20,16 @@ from service.search.repository import (
     load_search,
     open_point,
     record,
+    weigh,
+    weighed,
 )
 from service.studies.model import StudyState
 from workers import tasks
 from workers.contracts import ENGINE_VERSION, TrialSpec
 from workers.errors import WorkersError
 from workers.search.contracts import (
+    ENOUGH,
+    FINAL,
     KnownTrial,
     Past,
     PointEnded,
@@ -34,6 +38,7 @@ from workers.search.contracts import (
     Proposed,
     SearchEnded,
     SearchJob,
+    Weighed,
 )
 from workers.search.ledger import Ledger
 from workers.search.process import SearchLostError, SearchProcess
@@ -111,32 +116,49 @@ class SearchRun:
         if why is not None:
             return self._fail(why)
         while not self._stopping():
-            past = self._past()
-            if self._exhausted(past):
-                with self._database.write() as session:
-                    return finish(session, self._lease)
+            past, weighed_all = self._past()
+            exhausted = self._exhausted(past)
+            if exhausted and weighed_all:
+                return self._finish()
             try:
-                self._follow(past)
+                if self._follow(past):
+                    return self._finish()
             except SearchLostError as error:
                 self._losses += 1
                 logger.warning("study %s: %s", self._lease.study_id, error)
+                if exhausted:  # all that was left is to tell what mattered
+                    return self._finish()
                 if self._losses >= self._attempts:
                     return self._fail(f"given up after {self._losses} attempts; the last: {error}")
         with self._database.write() as session:
             self._lease.give_back(session)
         return None
 
+    def _finish(self) -> StudyState:
+        with self._database.write() as session:
+            return finish(session, self._lease)
+
     def _fail(self, reason: str) -> StudyState:
         with self._database.write() as session:
             self._lease.fail(session, reason)
         return StudyState.FAILED
 
-    def _past(self) -> dict[str, tuple[Past, ...]]:
-        """Forget points that were cut off, and return those that have ended."""
+    def _past(self) -> tuple[dict[str, tuple[Past, ...]], bool]:
+        """Forget points that were cut off.
+
+        Returns:
+            Those that have ended, and whether importance was told from all of them.
+        """
+        study_id = self._lease.study_id
         with self._database.write() as session:
             self._lease.renew(session)
             forget_running(session, self._lease)
-            return ended_points(session, self._lease.study_id, len(self._search.seeds))
+            past = ended_points(session, study_id, len(self._search.seeds))
+            told = {label: row.points for label, row in weighed(session, study_id).items()}
+        final = {
+            label: sum(point.state in FINAL for point in points) for label, points in past.items()
+        }
+        return past, all(n < ENOUGH or n == told.get(label) for label, n in final.items())
 
     def _exhausted(self, past: dict[str, tuple[Past, ...]]) -> bool:
         ledger = Ledger(self._search)
@@ -144,8 +166,12 @@ class SearchRun:
             ledger.recall(label, points)
         return ledger.next() is None
 
-    def _follow(self, past: dict[str, tuple[Past, ...]]) -> None:
-        """Start the process of the search and write down what it tells, until it ends."""
+    def _follow(self, past: dict[str, tuple[Past, ...]]) -> bool:
+        """Start the process of the search and write down what it tells, until it ends.
+
+        Returns:
+            Whether it came to its end.
+        """
         self._open = {}
         self._used = {
             label: Used(len(points), sum(point.seconds for point in points))
@@ -168,6 +194,8 @@ class SearchRun:
                             self._note(message)
                         case PointEnded():
                             outcomes.append(self._end(message))
+                        case Weighed():
+                            weigh(self._database, self._lease, message)
                         case PointRestarted():
                             logger.warning(
                                 "study %s: the worker of %s point %d died; beginning it again",
@@ -178,6 +206,7 @@ class SearchRun:
                         case SearchEnded():
                             ended = True
                 self._write(outcomes)
+        return ended
 
     def _count(self, label: str, seconds: float) -> None:
         used = self._used.get(label, Used())

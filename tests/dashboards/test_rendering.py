@@ -20,7 +20,7 @@ def spec(value: int = 1) -> dict:
 
 
 def child(renderer: Renderer) -> int:
-    (process,) = renderer._pool._processes
+    (process,) = renderer._child.pids
     return process
 
 

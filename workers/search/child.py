@@ -128,3 +128,4 @@ def _search(
             callbacks=[Reporter(line.tell)],
         ),
     ).fit()
+    searcher.weigh()

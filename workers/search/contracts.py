@@ -31,6 +31,12 @@ class PointState(StrEnum):
     FAILED = "failed"
 
 
+FINAL = frozenset({PointState.DONE, PointState.DIVERGED})
+"""States with a score that no further training would change."""
+ENOUGH = 10
+"""Points with a final score from which the importance of hyperparameters is told, at least."""
+
+
 class Kind(StrEnum):
     """What a parameter's values are."""
 
@@ -200,6 +206,18 @@ class PointEnded:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """How important each hyperparameter of an optimizer is, as far as its points tell."""
+
+    label: str
+    points: int
+    """Points with a final score."""
+    shares: tuple[tuple[str, float], ...]
+    """Hyperparameter to the share of the variance that it explains alone, greatest first; empty
+    where there is no variance."""
+
+
+@dataclass(frozen=True)
 class PointRestarted:
     """A point's worker died; another begins it again."""
 
@@ -224,5 +242,14 @@ class SearchBroken:
     reason: str
 
 
-Message = Proposed | PointEpoch | PointEnded | PointRestarted | Turning | SearchEnded | SearchBroken
+Message = (
+    Proposed
+    | PointEpoch
+    | PointEnded
+    | PointRestarted
+    | Weighed
+    | Turning
+    | SearchEnded
+    | SearchBroken
+)
 """What the process of a search tells its runner."""

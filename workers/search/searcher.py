@@ -1,6 +1,7 @@
 """Optuna's proposals, for every optimizer by itself. Imports Ray and Optuna."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 from workers.contracts import Pack
 from workers.search.contracts import (
+    ENOUGH,
+    FINAL,
     KnownTrial,
     Message,
     Past,
@@ -21,11 +24,17 @@ from workers.search.contracts import (
     Proposed,
     SearchedOptimizer,
     SearchJob,
+    Value,
+    Weighed,
 )
+from workers.search.importance import importance
 from workers.search.ledger import Ledger
 from workers.search.optuna_space import suggest, told
 from workers.search.record import PointRecord
 from workers.search.trainable import EPOCH, FAILURE, SCORE, TASK, PointTask
+
+WEIGH_EVERY = 60.0
+"""Seconds between two looks at how important hyperparameters are, which take about one."""
 
 Ask = Callable[[Proposed], tuple[KnownTrial, ...] | None]
 Tell = Callable[[Message], None]
@@ -37,6 +46,7 @@ class _Open:
 
     label: str
     number: int
+    parameters: Mapping[str, Value]
     record: PointRecord
     seconds: float = 0.0
 
@@ -68,6 +78,26 @@ class SearchEach(Searcher):
             seed = sampler_seed(job.search.sampler_seed, position, len(past))
             self._optuna[optimizer.label] = _optuna_search(optimizer, past, mode, seed)
         self._open: dict[str, _Open] = {}
+        self._final: dict[str, list[tuple[Mapping[str, Value], float]]] = {
+            label: [
+                (point.parameters, point.value)
+                for point in job.past.get(label, ())
+                if point.state in FINAL and point.value is not None
+            ]
+            for label in self._optimizers
+        }
+        self._weighed: dict[str, int] = dict.fromkeys(self._optimizers, 0)
+        self._weighed_at = time.monotonic()
+
+    def weigh(self) -> None:
+        """Tell how important hyperparameters are, where that has changed."""
+        for label, optimizer in self._optimizers.items():
+            final = self._final[label]
+            if len(final) >= ENOUGH and len(final) > self._weighed[label]:
+                shares = importance(optimizer.space, final)
+                self._tell(Weighed(label, len(final), tuple(shares.items())))
+                self._weighed[label] = len(final)
+        self._weighed_at = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
         """Propose a point for the optimizer whose turn it is."""
@@ -81,9 +111,8 @@ class SearchEach(Searcher):
         number = self._ledger.begin(label)
         known = self._ask(Proposed(label, number, parameters))
         search = self._job.search
-        self._open[trial_id] = _Open(
-            label, number, PointRecord(len(search.seeds), self._job.chance)
-        )
+        record = PointRecord(len(search.seeds), self._job.chance)
+        self._open[trial_id] = _Open(label, number, parameters, record)
         pack = Pack(search.trials(optimizer, parameters))
         task = PointTask(label, number, pack, self._job.chance, self._gpu, known)
         return {TASK: task}
@@ -138,6 +167,10 @@ class SearchEach(Searcher):
     def _end(self, point: _Open, state: PointState, reason: str | None) -> None:
         self._ledger.end(point.label, state)
         self._tell(PointEnded(point.label, point.number, state, reason))
+        if state in FINAL:
+            self._final[point.label].append((point.parameters, point.record.value()))
+        if time.monotonic() - self._weighed_at > WEIGH_EVERY:
+            self.weigh()
 
 
 LOST = "the workers that trained it died, time and again; most often memory runs out"

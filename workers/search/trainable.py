@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,7 @@ class PointTrainable(tune.Trainable):
     """Every epoch to come: its report, and the time of training up to there."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Load torch, once for many points, and not in the time of the first one."""
+        """Load torch and warm up, once for many points, and not in the time of the first one."""
         import workers.training
         from workers import device
 
@@ -50,6 +51,8 @@ class PointTrainable(tune.Trainable):
         task: PointTask = config[TASK]
         self._torch_device = device.prepare(gpu=task.gpu)
         self._device: Device = device.describe(self._torch_device)
+        if task.known is None:
+            self._warm_up(task.pack)
         self._begin(task)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -84,6 +87,15 @@ class PointTrainable(tune.Trainable):
     def cleanup(self) -> None:
         """Let go of the point."""
         self._reports = iter(())
+
+    def _warm_up(self, pack: Pack) -> None:
+        """Take one step that nobody sees: it loads the data and traces the first programs."""
+        from workers.training import StackedRun
+
+        # What goes wrong here goes wrong again in `step`, where it is a result.
+        with suppress(Exception):
+            run = StackedRun(pack, self._torch_device)
+            run.step(*next(iter(run.batches())))
 
     def _begin(self, task: PointTask) -> None:
         self._task = task

@@ -1,4 +1,4 @@
-"""Points of a search."""
+"""Points of a search, and the importance of its hyperparameters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -76,6 +76,21 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("study_id", "optimizer", "number", name=op.f("pk_points")),
     )
+    op.create_table(
+        "importances",
+        sa.Column("study_id", sa.String(length=16), nullable=False),
+        sa.Column("optimizer", sa.String(length=60), nullable=False),
+        sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("shares", sa.JSON(), nullable=False),
+        sa.CheckConstraint("points > 0", name=op.f("ck_importances_has_points")),
+        sa.ForeignKeyConstraint(
+            ["study_id"],
+            ["studies.id"],
+            name=op.f("fk_importances_study_id_studies"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("study_id", "optimizer", name=op.f("pk_importances")),
+    )
 
 
 def downgrade() -> None:
@@ -88,4 +103,5 @@ def downgrade() -> None:
                 connection.execute(sa.delete(table).where(one))
             else:  # a schedule's study may say that it is a grid, which went without saying
                 connection.execute(sa.update(table).where(one).values({column: content}))
+    op.drop_table("importances")
     op.drop_table("points")
