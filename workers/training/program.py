@@ -1,6 +1,7 @@
 """Functions of tensors as straight lists of kernels: traced once, then run without the Python that
 wrote them, and compiled where that is wanted."""
 
+import copy
 import logging
 import os
 import shutil
@@ -8,12 +9,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
+import torch._inductor
 from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
     UnsupportedOperatorException,
 )
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
@@ -78,8 +81,23 @@ def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> 
         raise NotTraceableError(str(error).splitlines()[0]) from error
     simplify(graph)
     if compiled and compiler_for(examples[0].device):
-        return _Compiled(graph)
+        return without_gradients(_compiled(graph, examples))
     return without_gradients(graph)
+
+
+def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
+    """Have TorchInductor compile a graph; where it cannot, return the graph as it is.
+
+    Not by `torch.compile`: that would trace anew what is traced, and check at every call what is
+    true for every call of a program.
+    """
+    try:
+        with torch.no_grad():
+            program: Program = torch._inductor.compile(copy.deepcopy(graph), list(examples))
+    except RuntimeError as error:
+        logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
+        return graph
+    return program
 
 
 def without_gradients(function: Program) -> Program:
@@ -97,28 +115,6 @@ def compiler_for(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.utils._triton.has_triton() and shutil.which("cc") is not None
     return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
-
-
-class _Compiled:
-    """A graph that is compiled when it is first called; run as it is if that fails."""
-
-    def __init__(self, graph: torch.fx.GraphModule) -> None:
-        self._plain = without_gradients(graph)
-        self._run = without_gradients(torch.compile(graph, dynamic=False, fullgraph=True))
-        self._compiled = False
-
-    def __call__(self, *tensors: Tensor) -> list[Tensor]:
-        """Run the graph, compiled if that is possible."""
-        if self._compiled:
-            return self._run(*tensors)
-        try:
-            found = self._run(*tensors)
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
-            self._run = self._plain
-            found = self._run(*tensors)
-        self._compiled = True
-        return found
 
 
 class Replayed:
