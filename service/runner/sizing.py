@@ -45,12 +45,24 @@ class PackSizes:
         self._ceiling = ceiling
         self._memory_share = memory_share
         self._kinds: dict[Hashable, _Known] = {}
+        self._asked: dict[Hashable, int] = {}
+        """Trials that were there to measure, by kind."""
 
     def open_question(self, kind: Hashable, trials: Sequence[TrialSpec]) -> Pack | None:
-        """Return trials to measure before these can be planned; None when enough is known."""
-        if kind in self._kinds or max(groups(trials), default=1) == 1:
+        """Return trials to measure before these can be planned; None when enough is known.
+
+        What a small study taught says little about a large one: where its largest stack was the
+        quickest, it is asked again once there are twice as many.
+        """
+        largest = max(groups(trials), default=1)
+        known = self._kinds.get(kind)
+        if largest == 1 or (known is not None and not _open_ended(known.measurement)):
             return None
-        return Pack(sample(trials, min(MEASURED, self._ceiling or MEASURED)))
+        question = Pack(sample(trials, min(MEASURED, self._ceiling or MEASURED)))
+        if len(question.trials) < 2 * self._asked.get(kind, 0):
+            return None
+        self._asked[kind] = len(question.trials)
+        return question
 
     def learn(self, kind: Hashable, measurement: Measurement | None) -> None:
         """Remember what trials of a kind cost; None when that could not be found out."""
@@ -74,3 +86,10 @@ class PackSizes:
     def measurement(self, kind: Hashable) -> Measurement | None:
         """Return what was measured of trials of a kind, if it was."""
         return self._kinds.get(kind, _Known()).measurement
+
+
+def _open_ended(measurement: Measurement | None) -> bool:
+    """Tell whether larger stacks than those measured might be quicker still."""
+    if measurement is None:
+        return False
+    return best_size(measurement) == max(measurement.seconds)

@@ -44,6 +44,16 @@ def test_it_asks_for_no_more_than_it_could_use():
     assert PackSizes().open_question(KIND, trials(1, seeds=9)) is None
 
 
+def test_it_asks_again_when_a_small_study_left_the_best_size_open():
+    sizes = PackSizes()
+    assert len(sizes.open_question(KIND, trials(4)).trials) == 4
+    sizes.learn(KIND, measured(seconds={1: 8.0, 4: 3.0}))
+    assert sizes.open_question(KIND, trials(7)) is None
+    assert len(sizes.open_question(KIND, trials(60)).trials) == 60
+    sizes.learn(KIND, measured(seconds={1: 8.0, 4: 3.0, 16: 2.0}))  # and then its time was up
+    assert sizes.open_question(KIND, trials(60)) is None
+
+
 def test_packs_are_as_large_as_is_quickest():
     sizes = PackSizes()
     sizes.learn(KIND, measured())
