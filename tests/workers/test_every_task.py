@@ -50,3 +50,15 @@ def test_stacked_equals_single(task):
     stacked = np.array(losses)[:, np.argsort(run._order)]
     single = np.array([list(islice(step_losses(trial, 1), STEPS)) for trial in trials]).T
     np.testing.assert_allclose(stacked, single, rtol=1e-8)
+
+
+ALONE = ("digits-cnn", "mnist1d-gru", "svhn-cnn", "cifar10-resnet20", "pydoc-charlm")
+"""Convolution, recurrence, dropout, running statistics, attention."""
+
+
+@pytest.mark.parametrize("task", ALONE, indirect=True)
+def test_a_pack_of_one_trains_as_any_loop_does(task):
+    trial = trials_of(task, batch_size=8, precision=Precision.FLOAT64)[1]
+    run = StackedRun(Pack((trial,)))
+    losses = [run.step(*batch).item() for batch in islice(run.batches(), STEPS)]
+    assert losses == pytest.approx(list(islice(step_losses(trial, 1), STEPS)), rel=1e-10)
