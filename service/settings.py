@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """Any SQLAlchemy URL; empty: a SQLite file in `data_dir`."""
     data_dir: Path = Path("data")
-    """Where the SQLite file lies."""
+    """Where the SQLite file and the checkpoints of running packs lie."""
     datasets_dir: Annotated[Path, AfterValidator(data.absolute)] = Field(
         default_factory=data.folder
     )
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """Share of a worker's free memory that a pack is planned to take."""
     worker_memory: ByteSize | None = None
     """Memory that a worker on a CPU may take for its packs, such as `4GB`; all by default."""
+    checkpoint_seconds: PositiveFloat = 60.0
+    """Time between two checkpoints of a running pack: what a lost worker or runner costs."""
+    checkpoint_bytes: ByteSize = ByteSize(10 * 10**9)
+    """Room for all checkpoints together, such as `10GB`."""
 
     lease_seconds: PositiveFloat = 15.0
     """How long a runner may be silent before another takes its study."""

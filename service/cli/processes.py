@@ -36,7 +36,7 @@ class CannotStartError(Exception):
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. [LPWD_HOST]")]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on. [LPWD_PORT]")]
 DataOption = Annotated[
-    Path | None, typer.Option(help="Folder of the SQLite database. [LPWD_DATA_DIR]")
+    Path | None, typer.Option(help="Folder of the SQLite database and checkpoints. [LPWD_DATA_DIR]")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")]
 
@@ -80,6 +80,7 @@ def everything(here: Settings) -> Supervisor:
         "LPWD_DATABASE_URL": here.url,
         "LPWD_HOST": here.host,
         "LPWD_PORT": str(here.port),
+        "LPWD_DATA_DIR": str(here.data_dir.absolute()),
         data.FOLDER: str(here.datasets_dir),
     }
     return Supervisor({name: (name,) for name in ("api", "runner", "scheduler")}, env)

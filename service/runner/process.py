@@ -1,8 +1,10 @@
 """The runner process: connects to Ray, then works through the queue until it is told to stop."""
 
 import logging
+import math
 import socket
 import threading
+import time
 from functools import partial
 
 import ray
@@ -11,19 +13,23 @@ from sqlalchemy.exc import OperationalError
 from service.db import Database
 from service.errors import LeaseLostError
 from service.queue import Lease, claim
+from service.runner.checkpoints import Checkpoints
+from service.runner.planner import Planner
 from service.runner.sizing import PackSizes
 from service.runner.study_run import StudyRun
 from service.search.queries import searched
 from service.search.run import SearchRun
 from service.settings import Settings
 from service.signals import stop_on_signals
-from service.studies.repository import row
+from service.studies.repository import row, unfinished
 from workers.execution import DeviceChoice, RayPool, connect
 from workers.search.contracts import SearchJob
 from workers.search.process import SearchProcess
 
 logger = logging.getLogger(__name__)
 
+SWEEP_EVERY = 60.0
+"""Seconds between two looks for checkpoints that nobody needs any more."""
 IDLE = 0.1
 """Seconds between two looks into an empty queue; a look is one short read."""
 
@@ -53,6 +59,10 @@ def run(settings: Settings, stop: threading.Event) -> None:
 def _serve(database: Database, pool: RayPool, settings: Settings, stop: threading.Event) -> None:
     logger.info("runner on %s ready: %s", socket.gethostname(), _describe(pool))
     sizes = PackSizes(ceiling=settings.pack_size, memory_share=settings.memory_share)
+    checkpoints = Checkpoints(
+        settings.data_dir / "checkpoints", most_bytes=settings.checkpoint_bytes
+    )
+    swept = -math.inf
     while not stop.is_set():
         pool.grow()
         pool.poll(0.0)
@@ -60,7 +70,10 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
             pool.poll(IDLE)
             continue
         try:
-            busy = process_one(database, pool, sizes, settings, stop)
+            if time.monotonic() - swept > SWEEP_EVERY:
+                sweep(database, checkpoints)
+                swept = time.monotonic()
+            busy = process_one(database, pool, sizes, checkpoints, settings, stop)
         except OperationalError as error:
             logger.warning("the database does not answer, trying again: %s", error.orig)
             busy = False
@@ -68,10 +81,19 @@ def _serve(database: Database, pool: RayPool, settings: Settings, stop: threadin
             stop.wait(IDLE)
 
 
+def sweep(database: Database, checkpoints: Checkpoints) -> None:
+    """Remove checkpoints of studies that have ended, were cancelled or are gone."""
+    kept = checkpoints.studies()
+    with database.read() as session:
+        alive = unfinished(session, kept)
+    checkpoints.forget(set(kept) - alive)
+
+
 def process_one(
     database: Database,
     pool: RayPool,
     sizes: PackSizes,
+    checkpoints: Checkpoints,
     settings: Settings,
     stop: threading.Event,
 ) -> bool:
@@ -82,7 +104,7 @@ def process_one(
         return False
     logger.info("study %s: training on %s", lease.study_id, device)
     try:
-        state = _prepared(database, pool, lease, sizes, settings, stop).run()
+        state = _prepared(database, pool, lease, sizes, checkpoints, settings, stop).run()
     except LeaseLostError as error:
         logger.warning("study %s: %s", lease.study_id, error)
     except OperationalError as error:
@@ -98,6 +120,7 @@ def _prepared(
     pool: RayPool,
     lease: Lease,
     sizes: PackSizes,
+    checkpoints: Checkpoints,
     settings: Settings,
     stop: threading.Event,
 ) -> StudyRun | SearchRun:
@@ -117,7 +140,9 @@ def _prepared(
         database,
         pool,
         lease,
-        sizes=sizes,
+        Planner(database, lease, sizes, checkpoints),
+        checkpoints,
+        checkpoint_seconds=settings.checkpoint_seconds,
         attempts=settings.trial_attempts,
         stopping=stop.is_set,
     )

@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 from service.db import Database
 from service.queue import Lease
-from service.queue.results import Result, claim_trials, give_up, lost, missing, put_back, record
+from service.queue.results import Result, give_up, lost, put_back, record
+from service.runner.checkpoints import UNREADABLE, Checkpoints
 from service.runner.estimate import Timing, seconds_left
 from service.runner.pack_run import PackRun
-from service.runner.sizing import PackSizes
+from service.runner.planner import Planner
 from service.studies.model import StudyState
-from service.studies.planning import StudySpec, settings_of
-from service.studies.repository import load_spec
-from workers.contracts import Device, Pack, TrialSpec
+from workers.contracts import Device
 from workers.execution import (
     EpochDone,
     Measured,
@@ -45,8 +44,10 @@ class StudyRun:
         database: Database,
         pool: RayPool,
         lease: Lease,
+        planner: Planner,
+        checkpoints: Checkpoints,
         *,
-        sizes: PackSizes,
+        checkpoint_seconds: float,
         attempts: int,
         stopping: Callable[[], bool],
     ) -> None:
@@ -56,27 +57,20 @@ class StudyRun:
             database: Where the study is and its results go.
             pool: Workers.
             lease: On the study.
-            sizes: Chooses how many trials train together.
+            planner: Of the same study.
+            checkpoints: Where those of running packs are kept.
+            checkpoint_seconds: Time between two of a pack's checkpoints.
             attempts: Workers a trial may lose.
             stopping: Asked often: whether to put the study back and leave.
         """
         self._database = database
         self._pool = pool
         self._lease = lease
-        self._sizes = sizes
+        self._planner = planner
+        self._checkpoints = checkpoints
+        self._checkpoint_seconds = checkpoint_seconds
         self._attempts = attempts
         self._stopping = stopping
-        with database.read() as session:
-            self._spec = load_spec(session, lease.study_id)
-        self._labels = _labels(self._spec)
-        self._kind = (
-            self._spec.task,
-            self._spec.task_version,
-            self._spec.budget,
-            frozenset(self._labels),
-        )
-        self._trials = {trial.key: trial for trial in self._spec.trials()}
-        self._waiting: deque[Pack] = deque()
         self._measuring: int | None = None
         """Ticket of the measurement that packs wait for."""
         self._running: dict[int, PackRun] = {}
@@ -90,17 +84,18 @@ class StudyRun:
         Raises:
             LeaseLostError: The study is no longer ours. What was written stays.
         """
-        if self._outdated():
+        if self._planner.outdated():
             with self._database.write() as session:
                 self._lease.fail(session, _OUTDATED)
             return StudyState.FAILED
         try:
             while not self._stopping():
                 self._plan()
-                if not (self._waiting or self._running or self._measuring):
+                if not (self._planner.waiting or self._running or self._measuring):
                     with self._database.write() as session:
                         ended = self._lease.finish(session)
                     if ended is not None:
+                        self._checkpoints.forget([self._lease.study_id])
                         return ended
                     # Another study trains what is left of this one: its results will be ours.
                     time.sleep(PATIENCE)
@@ -114,47 +109,38 @@ class StudyRun:
             if self._running:
                 self._pool.cancel()
 
-    def _outdated(self) -> bool:
-        """Tell whether the study asks for trials that the present code would not train as such."""
-        with self._database.read() as session:
-            return not self._trials.keys() >= set(missing(session, self._lease.study_id))
-
     def _plan(self) -> None:
-        """Look into the database for what is missing, whenever the last plan is used up."""
-        if self._waiting or self._measuring or self._pool.idle == 0:
-            return
-        with self._database.read() as session:
-            trials = [self._trials[key] for key in missing(session, self._lease.study_id)]
-        if not trials:
-            return
-        workers = self._pool.size
-        unknown = self._sizes.open_question(self._kind, trials)
-        if unknown is not None:
-            epochs = len(trials) * self._spec.budget.epochs // workers
-            self._measuring = self._pool.measure(unknown, epochs)
-            return
-        self._waiting.extend(self._sizes.plan(self._kind, trials, workers=workers))
-        largest = max(len(pack.trials) for pack in self._waiting)
-        logger.info(
-            "study %s: %d trials in %d packs of at most %d",
-            self._lease.study_id,
-            len(trials),
-            len(self._waiting),
-            largest,
-        )
+        if self._measuring is None and self._pool.idle:
+            unknown = self._planner.plan(self._pool.size)
+            if unknown is not None:
+                self._measuring = self._pool.measure(*unknown)
 
     def _submit(self) -> None:
-        while self._waiting and self._pool.idle:
-            wanted = self._waiting.popleft().trials
-            labels = {self._label(trial) for trial in wanted}
-            ours = claim_trials(self._database, self._lease, [t.key for t in wanted], labels)
-            trials = tuple(trial for trial in wanted if trial.key in ours)
-            if trials:
-                pack = Pack(trials)
-                self._running[self._pool.submit(pack)] = PackRun(pack)
+        while self._pool.idle and (run := self._planner.next()) is not None:
+            ticket = self._pool.submit(
+                run.pack,
+                checkpoint=self._state_of(run),
+                checkpoint_seconds=self._checkpoint_seconds,
+            )
+            run.start()
+            self._running[ticket] = run
+
+    def _state_of(self, run: PackRun) -> bytes | None:
+        """Return what a pack goes on from; from nothing, it begins anew."""
+        if run.saved is None:
+            return None
+        try:
+            state = run.saved.state()
+        except UNREADABLE as error:
+            logger.warning("checkpoint %s is ignored: %s", run.saved.path, error)
+            run.begin_anew()
+            return None
+        logger.info("a pack of %d trials goes on after epoch %d", run.size, run.epochs)
+        return state
 
     def _handle(self, events: list[PackEvent]) -> None:
         results: list[Result] = []
+        ended: list[PackRun] = []
         for event in events:
             if event.ticket == self._measuring:
                 self._learn(event)
@@ -170,15 +156,19 @@ class StudyRun:
             match event:
                 case PackEnded():
                     results += self._end(running)
+                    ended.append(running)
                 case PackFailed():
                     self._fail(running, event.reason)
                 case PackTooLarge():
                     self._split(running, event.reason)
                 case PackLost():
-                    keys = running.open_keys
-                    logger.warning("a pack of %d trials was lost: %s", len(keys), event.reason)
-                    lost(self._database, self._lease, keys, event.reason, self._attempts)
+                    self._lose(running, event.reason)
         self._write(results)
+        # Only now: an outcome must be in the database before a checkpoint takes it for known.
+        for running in self._running.values():
+            running.keep(self._checkpoints, self._lease.study_id)
+        for running in ended:
+            self._checkpoints.remove(self._lease.study_id, running.keys)
 
     def _write(self, results: list[Result]) -> None:
         """Write results at once, progress now and then; either renews the lease."""
@@ -201,11 +191,11 @@ class StudyRun:
         self._noted = time.monotonic()
 
     def _seconds_left(self) -> float | None:
-        measured = self._sizes.measurement(self._kind)
+        measured = self._planner.measurement
         return seconds_left(
             [(running.timing, running.passed) for running in self._running.values()],
             self._ended,
-            [(len(pack.trials), pack.budget.epochs) for pack in self._waiting],
+            [(run.size, run.to_come) for run in self._planner.waiting],
             workers=self._pool.size,
             expected=seconds_per_trial(measured.seconds) if measured else None,
             expected_start=measured.start_seconds if measured else 0.0,
@@ -216,11 +206,8 @@ class StudyRun:
         if running.device is None:
             running.first = event.device not in self._seen
             self._seen.add(event.device)
-        running.hear(event.report, event.device)
-        return [
-            self._result(running, position, reason)
-            for position, reason in event.report.diverged.items()
-        ]
+        fresh = running.hear(event.report, event.device)
+        return [self._result(running, position, reason) for position, reason in fresh.items()]
 
     def _end(self, running: PackRun) -> list[Result]:
         self._ended.append(running.timing)
@@ -230,26 +217,41 @@ class StudyRun:
         """Keep what was measured; what kept that from being done will meet the packs too."""
         match event:
             case Measured():
-                self._sizes.learn(self._kind, event.measurement)
+                self._planner.learn(event.measurement)
             case PackTooLarge():
-                self._sizes.learn(self._kind, None)
-                self._sizes.too_large(self._kind, 1)
+                self._planner.learn(None)
+                self._planner.too_large(1)
             case PackFailed() | PackLost():
                 logger.warning("trials could not be measured: %s", event.reason)
-                self._sizes.learn(self._kind, None)
+                self._planner.learn(None)
 
     def _split(self, running: PackRun, reason: str) -> None:
         """Try the trials of a pack that ran out of memory again, half as many at once."""
-        size = len(running.pack.trials)
-        if size == 1:
+        if running.size == 1:
             self._fail(running, ALONE.format(reason=reason))
             return
-        logger.warning("a pack of %d trials was too large and is split: %s", size, reason)
-        self._sizes.too_large(self._kind, size)
+        logger.warning("a pack of %d trials was too large and is split: %s", running.size, reason)
+        self._checkpoints.remove(self._lease.study_id, running.keys)
         put_back(self._database, self._lease, running.open_keys)
-        self._waiting.clear()  # planned anew, in smaller packs
+        self._planner.too_large(running.size)
+
+    def _lose(self, running: PackRun, reason: str) -> None:
+        """Put the trials of a pack back that lost its worker, to go on from its checkpoint."""
+        keys = running.open_keys
+        logger.warning("a pack of %d trials was lost: %s", len(keys), reason)
+        if running.saved is not None and not running.advanced:
+            self._checkpoints.remove(self._lease.study_id, running.keys)  # it may be to blame
+        lost(self._database, self._lease, keys, reason, self._attempts)
+        self._planner.look_for_checkpoints()
 
     def _fail(self, running: PackRun, reason: str) -> None:
+        """Give the trials of a pack up; but one that could not go on is begun anew."""
+        self._checkpoints.remove(self._lease.study_id, running.keys)
+        if running.saved is not None and not running.advanced:
+            logger.warning("a checkpoint is of no use, its pack begins anew: %s", reason)
+            put_back(self._database, self._lease, running.open_keys)
+            self._planner.again(running)
+            return
         logger.error("a pack of study %s failed: %s", self._lease.study_id, reason)
         give_up(self._database, self._lease, dict.fromkeys(running.open_keys, reason))
 
@@ -259,15 +261,12 @@ class StudyRun:
         assert device is not None  # noqa: S101 - there is no result before the first epoch
         return Result(
             key=trial.key,
-            label=self._label(trial),
+            label=self._planner.label(trial),
             curves=running.curves(position),
             diverged=diverged,
-            seconds=running.passed / len(running.pack.trials),
+            seconds=running.seconds,
             device=f"{device.kind} ({device.name})",
         )
-
-    def _label(self, trial: TrialSpec) -> str:
-        return self._labels[settings_of(trial.optimizer, trial.hyperparameters)]
 
 
 ALONE = (
@@ -278,7 +277,3 @@ _OUTDATED = (
     "the task, an optimizer or the engine has changed since this study was sent; "
     "send it again to train it with the present code"
 )
-
-
-def _labels(spec: StudySpec) -> dict[tuple[str, str], str]:
-    return {variant.settings: variant.label for variant in spec.variants}

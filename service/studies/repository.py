@@ -189,6 +189,17 @@ def row(session: Session, study_id: str) -> StudyRow:
     return found
 
 
+def unfinished(session: Session, study_ids: Sequence[str]) -> set[str]:
+    """Return those of the studies that there are, and that have not ended."""
+    found: set[str] = set()
+    for chunk in _chunks(study_ids):
+        rows = session.execute(
+            select(StudyRow.id, StudyRow.state).where(StudyRow.id.in_(chunk))
+        ).all()
+        found |= {study_id for study_id, state in rows if not state.final}
+    return found
+
+
 def _no_such(study_id: str) -> NotFoundError:
     return NotFoundError(f"there is no study {study_id[:64]!r}; GET /api/v1/studies lists them")
 
