@@ -21,9 +21,12 @@ def listing(context: typer.Context) -> None:
     table.add_column("preset", no_wrap=True)
     table.add_column("trials", justify="right", no_wrap=True)
     table.add_column("task", no_wrap=True)
+    table.add_column("data", no_wrap=True)
     table.add_column("title")
     for preset in presets.everything():
-        table.add_row(preset.name, f"{preset.trials:,}", preset.study["task"], preset.title)
+        data = "here" if preset.data_here else "to fetch"
+        count = f"{preset.trials:,}"
+        table.add_row(preset.name, count, preset.study["task"], data, preset.title)
     console = Console()
     console.print(table)
     console.print("lpwd submit --preset NAME sends one, lpwd presets show NAME prints it")

@@ -14,6 +14,8 @@ from service.errors import NotFoundError
 from service.studies.planning import resolve
 from service.studies.schemas import StudyRequest
 from service.study_file import StudyFileError, parse
+from workers import tasks
+from workers.tasks import Task
 
 SUFFIX = ".yaml"
 STUDY = "\nstudy:\n"
@@ -30,6 +32,21 @@ class Preset:
     """A request's body."""
     yaml: str
     """The study as a file that `lpwd submit` takes, comments included."""
+
+    @property
+    def task(self) -> Task:
+        """What it trains."""
+        return tasks.get(self.study["task"])
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Data sets that it needs, as `lpwd data` names them."""
+        return self.task.datasets
+
+    @property
+    def data_here(self) -> bool:
+        """Whether they are on this machine."""
+        return self.task.here
 
     @property
     def trials(self) -> int:

@@ -18,6 +18,10 @@ class PresetAnswer(Answer):
     title: str
     description: str
     trials: int
+    datasets: tuple[str, ...]
+    """Data sets that it needs; `lpwd data fetch NAME` brings one."""
+    data_here: bool
+    """Whether they are where the service runs."""
     study: dict[str, Any]
     """The body to send to `POST /api/v1/studies`."""
 

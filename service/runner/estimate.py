@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+OVERDUE = 2.0
+"""Time of an epoch, relative to those before, from which on it is anybody's guess."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -63,17 +66,17 @@ def seconds_left(
         expected_start: Seconds that a pack takes to start, likewise.
 
     Returns:
-        Seconds, or None while nothing is known to go by.
+        Seconds, or None before the first epoch is reported: until then, packs may be compiling.
     """
-    running = list(running)
-    known = [one for one in (*finished, *(timing for timing, _ in running)) if one.reports]
-    known = [one for one in known if one.steady] or known
-    if not known and expected is None:
+    running, finished = list(running), list(finished)
+    reported = [one for one in (*finished, *(timing for timing, _ in running)) if one.reports]
+    if not reported:
         return None
     share = expected or (lambda _: 1.0)
-    paces = [one.epoch / (one.size * share(one.size)) for one in known]
-    unit = median(paces) if paces else 1.0
-    start = min((one.start for one in known if not one.first), default=expected_start)
+    # A first epoch alone does not tell its time from the start's; what was measured then does.
+    known = [one for one in reported if one.steady] or finished or ([] if expected else reported)
+    unit = median(one.epoch / (one.size * share(one.size)) for one in known) if known else 1.0
+    start = min((one.start for one in reported if not one.first), default=expected_start)
 
     def epoch(size: int) -> float:
         return unit * size * share(size)
@@ -87,10 +90,12 @@ def seconds_left(
 
 
 def _rest(timing: Timing, passed: float, start: float, typical: float) -> float:
-    """Return the seconds a running pack still takes, at its own pace where that is known."""
-    if not timing.reports:
-        return max(start + timing.epochs * typical - passed, (timing.epochs - 1) * typical, 0.0)
+    """Return the seconds a running pack still takes, at its own pace where that is known.
+
+    An epoch that is overdue has as long to go as one that has just begun.
+    """
     each = timing.epoch if timing.steady else typical
-    open_epochs = timing.epochs - len(timing.reports)
-    since = min(passed - timing.reports[-1], each)
-    return max(0.0, open_epochs * each - since)
+    since = passed - timing.reports[-1] if timing.reports else passed - start
+    if since > OVERDUE * each:
+        since = 0.0
+    return max(0.0, (timing.epochs - len(timing.reports)) * each - since)

@@ -4,6 +4,8 @@ import pytest
 
 import lpwd.catalogue
 from service import presets
+from service.studies.planning import resolve
+from service.studies.schemas import StudyRequest
 from service.study_file import parse
 
 PRESETS = "/api/v1/presets"
@@ -27,12 +29,29 @@ def test_an_unknown_one_is_a_problem_that_names_the_others(client):
 
 
 @pytest.mark.parametrize("name", presets.names())
-def test_each_can_be_sent_as_it_is(client, name):
+def test_each_can_be_sent_as_it_is_once_its_data_is_there(client, name):
     one = client.get(f"{PRESETS}/{name}").json()
     plan = client.post("/api/v1/studies", json=one["study"], params={"dry_run": True})
-    assert plan.status_code == 200, plan.text
-    assert plan.json()["trials"] == one["trials"]
-    assert 0 in one["study"]["weight_decays"]
+    if one["data_here"]:
+        assert plan.status_code == 200, plan.text
+        assert plan.json()["trials"] == one["trials"]
+    else:
+        assert plan.status_code == 422
+        assert f"lpwd data fetch {one['datasets'][0]}" in plan.json()["detail"]
+    spec = resolve(StudyRequest.model_validate(one["study"]), max_trials=10**6, require_data=False)
+    assert spec.trial_count == one["trials"]
+    assert 0 in spec.weight_decays
+
+
+@pytest.mark.parametrize("name", ["paper-cifar10-convnext", "paper-cifar100-swin"])
+def test_the_papers_protocol_is_the_papers(name):
+    study = presets.get(name).study
+    assert len(study["learning_rates"]) == 5
+    assert len(study["weight_decays"]) == 7
+    assert (0.001 in study["learning_rates"], 0.5 in study["weight_decays"]) == (True, True)
+    assert study["budget"] == {"epochs": 100, "schedule": "constant"}
+    assert {"sgdw", "sgd-lpwd", "adamw", "adam-lpwd"} <= set(study["optimizers"])
+    assert len(presets.get(name).datasets) == 2
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -117,12 +117,19 @@ def test_a_pack_half_way_through_is_half_done():
     assert seconds_left([(half, 6.0)], [], [], workers=2) == pytest.approx(4.5)
 
 
-def test_one_that_is_late_is_not_done_before_it_is():
+def test_an_epoch_that_is_overdue_is_not_over():
     half = Timing(10, 10, (1.0, 2.0))
-    assert seconds_left([(half, 100.0)], [], [], workers=1) == pytest.approx(7.0)
+    assert seconds_left([(half, 2.5)], [], [], workers=1) == pytest.approx(7.5)
+    assert seconds_left([(half, 100.0)], [], [], workers=1) == pytest.approx(8.0)
     silent = Timing(10, 10, ())
     left = seconds_left([(half, 2.0), (silent, 100.0)], [], [], workers=2)
-    assert left == pytest.approx(9.0)
+    assert left == pytest.approx(10.0)
+
+
+def test_a_first_epoch_that_took_its_time_to_compile_is_not_the_pace():
+    first = Timing(10, 20, (10.1,), first=True)
+    left = seconds_left([(first, 10.1)], [], [], workers=1, expected=lambda _: 0.01)
+    assert left == pytest.approx(1.9)
 
 
 def test_smaller_packs_are_no_quicker_per_trial():
@@ -138,17 +145,10 @@ def test_with_nothing_to_go_by_it_says_nothing():
     assert seconds_left([], [], [(8, 2)], workers=1) is None
 
 
-def test_before_the_first_epoch_it_goes_by_what_was_measured():
+def test_before_the_first_epoch_it_says_nothing():
     silent = Timing(8, 10, ())
-    left = seconds_left(
-        [(silent, 0.7)],
-        [],
-        [(8, 10), (4, 10)],
-        workers=1,
-        expected=lambda size: 0.4 / size,
-        expected_start=0.5,
-    )
-    assert left == pytest.approx(4.5 - 0.7 + 4.5 + 4.5)
+    left = seconds_left([(silent, 9.0)], [], [(8, 10)], workers=1, expected=lambda _: 0.05)
+    assert left is None
 
 
 def test_when_all_is_done_nothing_is_left():
