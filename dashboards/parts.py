@@ -2,10 +2,17 @@
 
 from dashboards.charts.key import key
 from service.heatmaps.model import StudyResults
+from service.search.model import SearchResults
 from service.studies.model import StudySummary
 
 PANEL = "panel:"
 """Begins the name of an optimizer's panel; the optimizer's name follows."""
+
+PLANE = "plane:"
+"""Likewise, of an optimizer's points in a search."""
+
+SEARCH_PARTS = ("header", "legend", "best", "trace", "importance", "facts")
+"""The other parts of a search's page; but for the header, ``fragments/search/{name}.html``."""
 
 PARTS = ("header", "legend", "robustness", "curves", "facts")
 """The other parts; each is a template ``fragments/{name}.html``."""
@@ -14,6 +21,11 @@ PARTS = ("header", "legend", "robustness", "curves", "facts")
 def all_parts(results: StudyResults) -> tuple[str, ...]:
     """Every part of a study's page."""
     return (*PARTS, *(PANEL + heatmap.optimizer for heatmap in results.heatmaps))
+
+
+def search_parts(results: SearchResults) -> tuple[str, ...]:
+    """Every part of a search's page."""
+    return (*SEARCH_PARTS, *(PLANE + one.optimizer for one in results.optimizers))
 
 
 def changed_parts(

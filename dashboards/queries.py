@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.heatmaps.model import MetricView, StudyResults
+from service.search.model import SearchResults
 from service.studies.model import StudyPage, StudyState, StudySummary
 
 
@@ -30,7 +31,11 @@ class Queries(Protocol):
         ...
 
     def results(self, study_id: str) -> StudyResults:
-        """Its results so far; raises as `study` does."""
+        """Its results so far, where it is a grid; raises as `study` does."""
+        ...
+
+    def search(self, study_id: str) -> SearchResults:
+        """What a search found so far; raises as `study` does."""
         ...
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:

@@ -22,13 +22,15 @@ from dashboards.api_reference import describe
 from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
-from dashboards.parts import PANEL, all_parts
+from dashboards.parts import PANEL, PLANE, all_parts, search_parts
 from dashboards.queries import Queries
 from dashboards.rendering import Renderer
+from dashboards.search_view import search_context
 from dashboards.security import SECURITY_HEADERS
 from dashboards.tables import interval_glyph
 from dashboards.verdict import confound, honesty, verdict
 from service.heatmaps.model import StudyResults
+from service.search.model import StudyMode
 from service.studies.model import StudyPage, StudyState, StudySummary
 
 HERE: Final = Path(__file__).parent
@@ -92,6 +94,9 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     """Every page and fragment."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
+    def drawn(spec: Spec) -> Markup:
+        return drawing(spec, renderer)
+
     def listed(state: StudyState | None, cursor: str | None) -> dict[str, Any]:
         page = queries.list_studies(state, cursor)
         return studies_context(page, state, cursor, queries)
@@ -113,18 +118,30 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
 
     @router.get("/studies/{study_id}")
     def study(study_id: str) -> HTMLResponse:
-        context = study_context(queries.study(study_id), queries.results(study_id), renderer)
-        return render("study.html", **context)
+        found = queries.study(study_id)
+        if found.mode is StudyMode.SEARCH:
+            context = search_context(found, queries.search(study_id), drawn)
+            return render("search.html", **context)
+        return render("study.html", **study_context(found, queries.results(study_id), renderer))
 
     @router.get("/studies/{study_id}/fragments/{parts}")
     def fragments(study_id: str, parts: str, request: Request) -> HTMLResponse:
-        context = study_context(queries.study(study_id), queries.results(study_id), renderer)
+        found = queries.study(study_id)
+        if found.mode is StudyMode.SEARCH:
+            results = queries.search(study_id)
+            context = search_context(found, results, drawn)
+            known, template = search_parts(results), "fragments/search/parts.html"
+        else:
+            context = study_context(found, queries.results(study_id), renderer)
+            known, template = all_parts(context["results"]), "fragments/parts.html"
         names = dict.fromkeys(parts.split(","))
-        unknown = names.keys() - set(all_parts(context["results"]))
+        unknown = names.keys() - set(known)
         if unknown:
             detail = f"A study page has no part {min(unknown)!r}."
             return error_page(404, "No such part", detail, request)
-        return render("fragments/parts.html", names=tuple(names), panel_prefix=PANEL, **context)
+        return render(
+            template, names=tuple(names), panel_prefix=PANEL, plane_prefix=PLANE, **context
+        )
 
     return router
 

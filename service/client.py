@@ -99,6 +99,11 @@ class Client:
         found: dict[str, Any] = self._send("GET", f"/studies/{study_id}/heatmap.json").json()
         return found
 
+    def search(self, study_id: str) -> dict[str, Any]:
+        """Return what a search found, as `search` has it."""
+        found: dict[str, Any] = self._send("GET", f"/studies/{study_id}/search").json()
+        return found
+
     def picture(self, study_id: str, kind: str) -> bytes:
         """Return the heatmaps as one figure: ``png`` or ``svg``."""
         return self._send("GET", f"/studies/{study_id}/heatmap.{kind}").content

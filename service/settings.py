@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     lease_seconds: PositiveFloat = 15.0
     """How long a runner may be silent before another takes its study."""
     trial_attempts: PositiveInt = 3
-    """Workers a trial may lose before it is given up."""
+    """Workers a trial may lose before it is given up, or processes a search in a row."""
 
     max_trials: PositiveInt = 100_000
     """Trials a study may hold."""

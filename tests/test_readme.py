@@ -10,9 +10,9 @@ import torch
 import yaml
 
 from service.cli import app as commands
+from service.search.planning import DEFAULT_POINTS, resolve_any
+from service.search.schemas import ANY_STUDY
 from service.settings import Settings
-from service.studies.planning import resolve
-from service.studies.schemas import StudyRequest
 from service.study_file import parse
 from tests.live import serving
 
@@ -49,10 +49,23 @@ def test_the_curl_commands_are_answered(tmp_path):
             assert '"id":' in done.stdout
 
 
-def test_the_study_file_is_a_study():
-    (text,) = blocks("yaml")
-    spec = resolve(StudyRequest.model_validate(parse(text, origin="README")), max_trials=10**6)
-    assert spec.trial_count == 2 * 3 * 4 * 6
+def test_the_study_files_are_studies():
+    grid, search = (
+        resolve_any(ANY_STUDY.validate_python(parse(text, origin="README")), max_trials=10**6)
+        for text in blocks("yaml")
+    )
+    assert grid.trial_count == 2 * 3 * 4 * 6
+    assert search.points == 2 * 30
+
+
+def test_the_guide_to_searching_shows_a_search_and_its_limits():
+    guide = (ROOT / "docs/guides/search.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", guide, flags=re.M | re.S)
+    spec = resolve_any(ANY_STUDY.validate_python(parse(text, origin="guide")), max_trials=10**6)
+    assert spec.points == 2 * 30
+    lpwd = spec.search.optimizers[1]
+    assert [one.name for one in lpwd.space[2:]] == ["amsgrad", "beta1"]
+    assert f"{DEFAULT_POINTS} unless `seconds`" in guide
 
 
 def test_three_lines_put_lpwd_into_a_loop():

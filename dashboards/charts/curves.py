@@ -1,29 +1,22 @@
 """Learning curves of every optimizer's best cell, each labelled at its end."""
 
-from dataclasses import dataclass
 from math import floor, isfinite
-from typing import Any
 
 from dashboards import formatting
-from dashboards.charts.labels import spread
+from dashboards.charts.lines import (
+    DASHES,
+    LABEL_GAP,
+    LABEL_ROOM,
+    PLOT_WIDTH,
+    End,
+    Look,
+    end_labels,
+    looks,
+)
 from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
 from service.heatmaps.model import LearningCurve, StudyResults
 
-PLOT_WIDTH, LEFT, HEIGHT, LABEL_GAP, LEADER = 262, 52, 216, 14, 16
-LABEL_ROOM = 136
-"""Pixels right of the plot for the names of the lines."""
-LABEL_LIMIT = 0.87 * (LABEL_ROOM - LEADER - 4)
-"""A page's own font may be wider than the one that lengths are measured in."""
-DASHES = ([1, 0], [5, 3], [2, 2])
-"""A second and third round through the colours are dashed."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """How one optimizer's line is drawn; it keeps its look while others come and go."""
-
-    colour: str
-    dash: list[int]
+LEFT, HEIGHT = 52, 216
 
 
 def learning_curves(results: StudyResults, theme: Theme) -> Spec:
@@ -31,11 +24,13 @@ def learning_curves(results: StudyResults, theme: Theme) -> Spec:
     curves = [curve for curve in results.curves if curve.epochs]
     low, high = vertical_range(curves)
     height = max(HEIGHT, LABEL_GAP * len(curves))
-    looks = _looks(results, theme)
+    names = [heatmap.optimizer for heatmap in results.heatmaps]
+    look_of = looks([*names, *(curve.optimizer for curve in results.curves)], theme)
     layers = [_frame(results, curves, (low, high))]
     for curve in curves:
-        layers += _line(curve, looks[curve.optimizer], results)
-    layers += _labels(curves, looks, (low, high), height)
+        layers += _line(curve, look_of[curve.optimizer], results)
+    ends = [End(curve.title, curve.mean[-1], look_of[curve.optimizer]) for curve in curves]
+    layers += end_labels(ends, (low, high), height)
     return {
         "$schema": VEGA_LITE,
         "description": _sentence(curves, results),
@@ -73,18 +68,6 @@ def epoch_ticks(first: int, last: int, most: int = 6) -> list[int]:
         if last // (size * 10**power) - (first - 1) // (size * 10**power) <= most
     )
     return [epoch for epoch in range(first, last + 1) if epoch % step == 0]
-
-
-def _looks(results: StudyResults, theme: Theme) -> dict[str, Look]:
-    names = [heatmap.optimizer for heatmap in results.heatmaps]
-    names += [curve.optimizer for curve in results.curves]
-    return {
-        name: Look(
-            theme.lines[index % len(theme.lines)],
-            DASHES[index // len(theme.lines) % len(DASHES)],
-        )
-        for index, name in enumerate(dict.fromkeys(names))
-    }
 
 
 def _frame(results: StudyResults, curves: list[LearningCurve], bounds: tuple[float, float]) -> Spec:
@@ -164,34 +147,6 @@ def _line(curve: LearningCurve, look: Look, results: StudyResults) -> list[Spec]
         },
     }
     return [line] if lone or curve.low is None else [band, line]
-
-
-def _labels(
-    curves: list[LearningCurve], looks: dict[str, Look], bounds: tuple[float, float], height: int
-) -> list[Spec]:
-    """Names right of the plot, each led to by a short line in the colour of its curve.
-
-    Pixels, not scores, keep the names apart, so they are placed here and handed over as values.
-    """
-    low, high = bounds
-    ends = [height * (high - curve.mean[-1]) / (high - low) for curve in curves]
-    ends = [min(max(end, 0.0), float(height)) for end in ends]
-    layers: list[Spec] = []
-    for curve, end, y in zip(curves, ends, spread(ends, LABEL_GAP, 0, height), strict=True):
-        one: dict[str, Any] = {"data": {"values": [{}]}}
-        leader = {"type": "rule", "aria": False, "stroke": looks[curve.optimizer].colour}
-        at = {"x": {"value": PLOT_WIDTH + 3}, "y": {"value": end}}
-        to = {"x2": {"value": PLOT_WIDTH + LEADER}, "y2": {"value": y}}
-        layers.append({**one, "mark": {**leader, "strokeWidth": 1.25}, "encoding": at | to})
-        name = {"type": "text", "align": "left", "baseline": "middle", "aria": False}
-        layers.append(
-            {
-                **one,
-                "mark": {**name, "text": curve.title, "limit": LABEL_LIMIT},
-                "encoding": {"x": {"value": PLOT_WIDTH + LEADER + 4}, "y": {"value": y}},
-            }
-        )
-    return layers
 
 
 def _sentence(curves: list[LearningCurve], results: StudyResults) -> str:

@@ -40,7 +40,7 @@ async function replace(address) {
 }
 
 const parts = () => [...document.querySelectorAll("[data-part]")].map((one) => one.dataset.part);
-const panels = () => parts().filter((part) => part.startsWith("panel:"));
+const panels = () => parts().filter((part) => /^(panel|plane):/.test(part));
 
 // Parts that changed are fetched together, in one request at a time and two a second at most.
 // The legend tells whether the colour scale has moved, which all panels share.
@@ -80,18 +80,19 @@ function followStudies() {
 }
 
 // Pointing at a cell marks the same learning rate and weight decay in every panel.
+const CELLS = ".cells_marks > [aria-label], .points_marks > [aria-label]";
 function pointAtCells() {
   const tip = document.querySelector("[data-tip]");
   const place = (cell) => cell.getAttribute("aria-label").split(":")[0];
   let here = null;
   document.addEventListener("pointerover", (event) => {
-    const cell = event.target.closest?.(".cells_marks > [aria-label]");
+    const cell = event.target.closest?.(CELLS);
     if (cell === here) return;
     here = cell;
     document.querySelectorAll(".same").forEach((other) => other.classList.remove("same"));
     tip.hidden = !cell;
     if (!cell) return;
-    document.querySelectorAll(".cells_marks > [aria-label]").forEach((other) => {
+    document.querySelectorAll(CELLS).forEach((other) => {
       other.classList.toggle("same", place(other) === place(cell));
     });
     tip.textContent = cell.getAttribute("aria-label");

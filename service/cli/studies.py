@@ -124,7 +124,12 @@ def demo(
 
 
 def _tell(plan: StudyPlan) -> None:
-    console.print(f"{plan.trials} trials: {plan.known} known already, {plan.missing} to train")
+    if plan.points is None:
+        console.print(f"{plan.trials} trials: {plan.known} known already, {plan.missing} to train")
+    else:
+        console.print(
+            f"up to {plan.points:,} points, {plan.trials:,} trials, {plan.epochs:,} epochs in all"
+        )
     if plan.estimated_worker_seconds:
         console.print(
             f"about {plan.estimated_worker_seconds:.0f} s of one worker, judging by this task's "
@@ -150,7 +155,7 @@ def _watch(client: Client, study_id: str, look: Callable[[], None] = lambda: Non
                     bar,
                     completed=study.progress,
                     description=str(study.state),
-                    trials=f"{study.finished}/{study.trials} trials{_left(study)}",
+                    trials=f"{_come(study)}{_left(study)}",
                 )
                 look()
     except KeyboardInterrupt:
@@ -158,9 +163,18 @@ def _watch(client: Client, study_id: str, look: Callable[[], None] = lambda: Non
             f"the study goes on: lpwd watch {study_id}, or lpwd cancel {study_id}", soft_wrap=True
         )
         raise typer.Exit(130) from None
-    if study.finished:
+    if study.search is not None:
+        console.print(tables.best_points(client.search(study_id)))
+    elif study.finished:
         console.print(tables.robustness(client.results(study_id)))
     return study
+
+
+def _come(study: StudyAnswer) -> str:
+    """Say how far a study has come, in what it counts."""
+    if study.search is None:
+        return f"{study.finished}/{study.trials} trials"
+    return f"{study.search.ended}/{study.search.points} points"
 
 
 def _left(study: StudyAnswer) -> str:

@@ -40,6 +40,51 @@ def robustness(results: Mapping[str, Any]) -> Table:
     return table
 
 
+def best_points(found: Mapping[str, Any]) -> Table:
+    """Return one line an optimizer, from what `search` holds: its best point."""
+    metric = found["metric"]
+    score = _percent if metric["percent"] else _plain
+    unit = " in %" if metric["percent"] else ""
+    table = Table(
+        title=f"best points by {metric['split']} {metric['name']}{unit}, {found['seeds']} seeds",
+        caption=f"of {found['points']} points each at most; stopped: early, by successive halving. "
+        "The test score had no part in the choice.",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("optimizer", no_wrap=True)
+    for name in (metric["split"], "test", "lr", "wd"):
+        table.add_column(name, justify="right", no_wrap=True)
+    own = any(len(one["space"]) > 2 for one in found["optimizers"])
+    if own:
+        table.add_column("and")
+    for name in ("point", "done", "stopped", "diverged", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found["optimizers"]:
+        best: Mapping[str, Any] = one["best"] or {}
+        table.add_row(
+            one["title"],
+            score(best.get("value")),
+            score(best.get("test_value")),
+            _rate(best.get("learning_rate")),
+            _rate(best.get("weight_decay")),
+            *([_own(best.get("parameters", {}))] if own else []),
+            str(best.get("number", "-")),
+            *(str(one[state]) for state in ("done", "pruned", "diverged", "failed")),
+        )
+    return table
+
+
+def _own(parameters: Mapping[str, Any]) -> str:
+    """Name an optimizer's own hyperparameters with their values."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}".lower()
+        for name, value in parameters.items()
+        if name not in ("learning_rate", "weight_decay")
+    )
+
+
 def _ends(interval: Sequence[float] | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval[0], interval[1])
 

@@ -121,6 +121,9 @@ class SearchAnswer(Answer):
     epochs: int
     points: int
     """Points each optimizer is given, at most."""
+    asha: dict[str, Any] | None
+    """When points are stopped early; null where none is."""
+    sampler_seed: int
     optimizers: tuple[OptimizerSearchAnswer, ...]
 
 
@@ -136,6 +139,8 @@ def search_answer(results: SearchResults) -> SearchAnswer:
         seeds=results.seeds,
         epochs=results.epochs,
         points=results.points,
+        asha=None if results.halving is None else dict(vars(results.halving)),
+        sampler_seed=results.sampler_seed,
         optimizers=tuple(map(_optimizer, results.optimizers)),
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from service.heatmaps.model import MetricView
-from workers.search.contracts import Parameter, PointState, Value
+from workers.search.contracts import Halving, Parameter, PointState, Value
 
 
 class StudyMode(StrEnum):
@@ -150,3 +150,6 @@ class SearchResults:
     epochs: int
     points: int
     """Points each optimizer is given, at most."""
+    halving: Halving | None
+    """When points are stopped early; None where none is."""
+    sampler_seed: int

@@ -47,6 +47,8 @@ def aggregate(
         seeds=len(search.seeds),
         epochs=search.budget.epochs,
         points=search.points,
+        halving=search.halving,
+        sampler_seed=search.sampler_seed,
     )
 
 

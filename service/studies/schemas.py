@@ -268,6 +268,8 @@ class SearchProgress(Answer):
     """Training so far."""
     seconds_at_most: float | None
     """Where the budget is in seconds."""
+    ended: int
+    """Points that nothing more will come of."""
 
 
 class StudyAnswer(Answer):

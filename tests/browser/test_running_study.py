@@ -60,6 +60,39 @@ def test_it_fills_in_without_reload(watched, live, study):
     assert page.evaluate("window.stayed"), "the page was loaded anew"
 
 
+SEARCH = {
+    "mode": "search",
+    "task": "digits-mlp",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}},
+    "seeds": 2,
+    "budget": {"epochs": 9, "points": 6},
+}
+
+
+def test_a_search_fills_in_without_reload(watched, live):
+    with live.client() as client:
+        search = client.submit(SEARCH).study
+    page = watched.page
+    page.goto(f"/studies/{search.id}")
+    page.evaluate("window.stayed = true")
+    header = page.locator('[data-part="header"]')
+    expect(header).to_contain_text("done", timeout=SLOW)
+    expect(header).to_contain_text("12 of 12 points")
+    expect(page.locator('[data-part="best"] tbody tr')).to_have_count(2)
+    expect(page.locator('[data-part="best"]')).to_contain_text("the best validation score")
+    for label in SEARCH["optimizers"]:
+        marks = page.locator(f'[data-part="plane:{label}"] .points_marks > [aria-label]')
+        expect(marks).to_have_count(6)
+    marks.first.hover()
+    expect(page.locator("[data-tip]")).to_contain_text("learning rate")
+    expect(page.locator('[data-part="trace"] svg')).to_have_count(2)
+    expect(page.locator('[data-part="importance"]')).to_contain_text("not enough points")
+    page.get_by_text("As a table").first.click()
+    expect(page.locator(".cells tbody tr:visible")).to_have_count(6)
+    assert page.evaluate("window.stayed"), "the page was loaded anew"
+
+
 def test_every_page_is_free_of_complaints(watched, live, study):
     with live.client() as client:
         finished(client, study)

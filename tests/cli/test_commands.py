@@ -98,6 +98,23 @@ def test_an_unknown_preset_is_said_so(command):
     assert "there is no preset 'demmo'; there are: demo" in done.stderr
 
 
+def test_a_search_ends_with_the_table_of_best_points(live, tmp_path):
+    file = tmp_path / "search.yaml"
+    file.write_text(
+        "mode: search\ntask: digits-mlp\noptimizers: [adamw]\nseeds: 1\n"
+        "space: {optimizers: {adamw: {beta1: {low: 0.8, high: 0.95}}}}\n"
+        "budget: {epochs: 3, points: 4}\n"
+    )
+    planned = lpwd("submit", str(file), "--dry-run", "--server", live.url)
+    assert "up to 4 points, 4 trials, 12 epochs in all" in planned.stdout, planned.stderr
+    done = lpwd("submit", str(file), "--watch", "--server", live.url)
+    assert done.returncode == 0, done.stderr
+    assert "4/4 points" in done.stdout
+    assert "best points by validation accuracy in %, 1 seeds" in done.stdout
+    assert "AdamW" in done.stdout
+    assert "beta1 0." in done.stdout
+
+
 def test_cancelling_a_study_ends_its_watching(live):
     study = yaml.safe_dump(
         {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from queue import Empty, Queue
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
@@ -13,6 +14,7 @@ from dashboards.rendering import Renderer
 from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
 from service.heatmaps.model import StudyResults
+from service.search.model import SearchResults
 from service.studies.model import StudyPage, StudyState, StudySummary
 
 PAGE_SIZE = 20
@@ -25,7 +27,7 @@ class UnknownStudyError(Exception):
 class Memory:
     """Studies and their results, as a test sets them."""
 
-    def __init__(self, *studies: tuple[StudySummary, StudyResults]) -> None:
+    def __init__(self, *studies: tuple[StudySummary, StudyResults | SearchResults]) -> None:
         self.studies = {study.id: (study, results) for study, results in studies}
         self.events: Queue[str | None] = Queue()
         self.closed = False
@@ -44,10 +46,15 @@ class Memory:
     def results(self, study_id: str) -> StudyResults:
         return self._found(study_id)[1]
 
+    def search(self, study_id: str) -> SearchResults:
+        return self._found(study_id)[1]
+
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         best = {}
         for study_id in study_ids:
             _, results = self._found(study_id)
+            if isinstance(results, SearchResults):
+                continue
             rows = [row for row in results.robustness if row.best is not None]
             scores = [BestScore(r.optimizer, r.title, r.best, results.metric) for r in rows]
             sign = -1 if results.metric.maximize else 1
@@ -64,7 +71,7 @@ class Memory:
         self.events.put("event: ended\ndata: {}\n\n")
         self.events.put(None)
 
-    def _found(self, study_id: str) -> tuple[StudySummary, StudyResults]:
+    def _found(self, study_id: str) -> tuple[StudySummary, Any]:
         if study_id not in self.studies:
             raise UnknownStudyError(study_id)
         return self.studies[study_id]

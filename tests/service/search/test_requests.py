@@ -55,6 +55,7 @@ def test_a_search_is_created_and_queued(client, database, search):
         "running": 0,
         "seconds": 0.0,
         "seconds_at_most": None,
+        "ended": 0,
     }
     assert study["name"] == "Search: Digits, MLP: adamw, adam-lpwd"
     assert client.get(STUDIES).json()["items"] == [study]
