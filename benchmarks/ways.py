@@ -119,6 +119,7 @@ def optuna_grid(grid: Grid) -> Outcome:
         trial.set_user_attr("test", scores.test)
         return scores.validation
 
+    torch.set_num_threads(1)
     train(_warm(grid))
     with tempfile.TemporaryDirectory() as folder:
         study = optuna.create_study(
@@ -130,7 +131,7 @@ def optuna_grid(grid: Grid) -> Outcome:
         study.optimize(objective, n_trials=len(grid.trials()))
         seconds = time.perf_counter() - began
         found = [trial.user_attrs["test"] for trial in study.trials]
-    return Outcome(seconds, found, "warm; one result a trial is stored")
+    return Outcome(seconds, found, "warm; 1 thread; one result a trial is stored")
 
 
 def plain(grid: Grid, *, threads: int | None = None, fused: bool | None = None) -> Outcome:
