@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     ray_address: str = "local"
     """`local` starts Ray here; else the address of a cluster (`ray://…`, `host:port`, `auto`)."""
     worker_device: str = Field(default="auto", pattern="^(auto|cpu|gpu)$")
+    workers_per_gpu: PositiveInt | Literal["auto"] = "auto"
+    """Packs that share a GPU; `auto` has as many as keep it computing."""
     pack_size: PositiveInt | None = None
     """Trials trained together, at most; as many as are quickest by default."""
     memory_share: PositiveFloat = 0.8

@@ -12,6 +12,10 @@ from workers.contracts import Budget, Measurement, Pack, TrialSpec
 
 NOISE = 0.05
 """Relative difference of two timings that says nothing."""
+BUSY_ENOUGH = 0.7
+"""Share of the time from which on a GPU is not worth sharing."""
+MOST_PER_GPU = 4
+"""Packs that share a GPU, at most."""
 SLICE = 8
 """Trials of one optimizer that a pack should hold at least, where the order leaves the choice: each
 optimizer steps on its own, and does so quicker for many."""
@@ -46,6 +50,21 @@ def largest_size(measurement: Measurement, memory_share: float = 1.0) -> int:
 def pack_bytes(measurement: Measurement, size: int) -> int:
     """Predict the memory that a pack takes at its peak."""
     return measurement.fixed_bytes + size * measurement.trial_bytes
+
+
+def packs_per_gpu(busy: float) -> int:
+    """Choose how many packs share a GPU.
+
+    Args:
+        busy: Share of the time in which one pack keeps it computing; 0 where that is not known.
+
+    Returns:
+        As many as it takes to keep it computing, `MOST_PER_GPU` at most. One, if that does so
+        most of the time: another costs memory, and they take turns.
+    """
+    if not 0 < busy < BUSY_ENOUGH:
+        return 1
+    return min(MOST_PER_GPU, max(2, int(1 / busy)))
 
 
 def seconds_per_trial(seconds: Mapping[int, float]) -> Callable[[int], float]:

@@ -12,8 +12,12 @@ from service.runner.sizing import PackSizes
 from service.studies.planning import StudySpec, settings_of
 from service.studies.repository import load_spec
 from workers.contracts import Measurement, Pack, TrialSpec
+from workers.packing import best_size, packs_per_gpu
 
 logger = logging.getLogger(__name__)
+
+WORTH_SHARING = 120.0
+"""Seconds of training from which on it is worth to start workers anew, more of them a GPU."""
 
 
 class Planner:
@@ -66,11 +70,27 @@ class Planner:
         with self._database.read() as session:
             return not self._trials.keys() >= set(missing(session, self._lease.study_id))
 
-    def plan(self, workers: int) -> tuple[Pack, int] | None:
+    def gpu_sharing(self) -> int | None:
+        """Return how many packs should share a GPU; None while that is not known.
+
+        Where little is left to train, one: starting workers anew would take longer.
+        """
+        found = self.measurement
+        if found is None or not found.busy:
+            return None
+        size = best_size(found)
+        with self._database.read() as session:
+            left = len(missing(session, self._lease.study_id))
+        if left * self._spec.budget.epochs * found.seconds[size] < WORTH_SHARING:
+            return 1
+        return packs_per_gpu(found.busy[size])
+
+    def plan(self, workers: int, sharing: int = 1) -> tuple[Pack, int] | None:
         """Look into the database for what is missing, if the last plan is used up.
 
         Args:
             workers: How many packs run at the same time.
+            sharing: How many of those share the memory that was measured as free.
 
         Returns:
             None; or trials to be measured before there can be a plan, and how many epochs a
@@ -90,7 +110,7 @@ class Planner:
         unknown = self._sizes.open_question(self._kind, trials)
         if unknown is not None:
             return unknown, len(trials) * self._spec.budget.epochs // workers
-        packs = self._sizes.plan(self._kind, trials, workers=workers)
+        packs = self._sizes.plan(self._kind, trials, workers=workers, sharing=sharing)
         self.waiting.extend(PackRun(pack) for pack in packs)
         logger.info(
             "study %s: %d trials in %d packs of at most %d",

@@ -45,7 +45,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
     logger.info("connecting to Ray: %s", settings.ray_address)
     connect(settings.ray_address)
     try:
-        pool = RayPool(DeviceChoice(settings.worker_device), memory=settings.worker_memory)
+        pool = RayPool(
+            DeviceChoice(settings.worker_device),
+            per_gpu=1 if settings.workers_per_gpu == "auto" else settings.workers_per_gpu,
+            memory=settings.worker_memory,
+        )
         try:
             stop_on_signals(stop)  # only now: Ray puts handlers of its own in place
             _serve(database, pool, settings, stop)
@@ -143,6 +147,7 @@ def _prepared(
         Planner(database, lease, sizes, checkpoints),
         checkpoints,
         checkpoint_seconds=settings.checkpoint_seconds,
+        share_gpus=settings.workers_per_gpu == "auto",
         attempts=settings.trial_attempts,
         stopping=stop.is_set,
     )

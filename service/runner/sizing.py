@@ -73,11 +73,20 @@ class PackSizes:
         known = self._kinds.setdefault(kind, _Known())
         known.most = max(1, min(known.most or size, size // 2))
 
-    def plan(self, kind: Hashable, trials: Sequence[TrialSpec], *, workers: int) -> list[Pack]:
-        """Divide trials, in their order, into packs for so many workers."""
+    def plan(
+        self, kind: Hashable, trials: Sequence[TrialSpec], *, workers: int, sharing: int = 1
+    ) -> list[Pack]:
+        """Divide trials, in their order, into packs for so many workers.
+
+        Args:
+            kind: Of the trials.
+            trials: In the order to train them.
+            workers: How many packs run at the same time.
+            sharing: How many of those share the memory that was measured as free.
+        """
         known = self._kinds.get(kind, _Known())
         found = known.measurement
-        most = UNMEASURED if found is None else best_size(found, self._memory_share)
+        most = UNMEASURED if found is None else best_size(found, self._memory_share / sharing)
         most = min([most, *(limit for limit in (known.most, self._ceiling) if limit is not None)])
         seconds = seconds_per_trial({1: 1.0} if found is None else found.seconds)
         size = shared_size(groups(trials), most=most, workers=workers, seconds=seconds)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from service.db import Database
 from service.queue import Lease
@@ -48,6 +49,7 @@ class StudyRun:
         checkpoints: Checkpoints,
         *,
         checkpoint_seconds: float,
+        share_gpus: bool = False,
         attempts: int,
         stopping: Callable[[], bool],
     ) -> None:
@@ -60,6 +62,7 @@ class StudyRun:
             planner: Of the same study.
             checkpoints: Where those of running packs are kept.
             checkpoint_seconds: Time between two of a pack's checkpoints.
+            share_gpus: Whether to have several packs share a GPU where that is quicker.
             attempts: Workers a trial may lose.
             stopping: Asked often: whether to put the study back and leave.
         """
@@ -69,6 +72,7 @@ class StudyRun:
         self._planner = planner
         self._checkpoints = checkpoints
         self._checkpoint_seconds = checkpoint_seconds
+        self._share_gpus = share_gpus
         self._attempts = attempts
         self._stopping = stopping
         self._measuring: int | None = None
@@ -91,7 +95,8 @@ class StudyRun:
         try:
             while not self._stopping():
                 self._plan()
-                if not (self._planner.waiting or self._running or self._measuring):
+                starting = not self._pool.devices
+                if not (self._planner.waiting or self._running or self._measuring or starting):
                     with self._database.write() as session:
                         ended = self._lease.finish(session)
                     if ended is not None:
@@ -111,9 +116,27 @@ class StudyRun:
 
     def _plan(self) -> None:
         if self._measuring is None and self._pool.idle:
-            unknown = self._planner.plan(self._pool.size)
+            if self._share_gpus and self._share():
+                return
+            unknown = self._planner.plan(self._pool.size, self._sharing)
             if unknown is not None:
                 self._measuring = self._pool.measure(*unknown)
+
+    @property
+    def _sharing(self) -> int:
+        """How many workers share what was measured as one device's free memory."""
+        return (self._pool.per_gpu or 1) if self._share_gpus else 1
+
+    def _share(self) -> bool:
+        """Have as many packs share a GPU as keep it busy; returns whether workers start anew."""
+        if self._pool.per_gpu is None or self._running or self._pool.idle < self._pool.size:
+            return False
+        wanted = self._planner.gpu_sharing()
+        if wanted is None or wanted == self._pool.per_gpu:
+            return False
+        logger.info("study %s: %d packs share a GPU", self._lease.study_id, wanted)
+        self._pool.share_gpus(wanted)
+        return True
 
     def _submit(self) -> None:
         while self._pool.idle and (run := self._planner.next()) is not None:
@@ -217,7 +240,9 @@ class StudyRun:
         """Keep what was measured; what kept that from being done will meet the packs too."""
         match event:
             case Measured():
-                self._planner.learn(event.measurement)
+                # Of a whole GPU, however many share it now.
+                free = event.measurement.free_bytes * self._sharing
+                self._planner.learn(replace(event.measurement, free_bytes=free))
             case PackTooLarge():
                 self._planner.learn(None)
                 self._planner.too_large(1)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -132,3 +134,39 @@ def test_shares_of_a_gpu_add_up_to_one_at_most(sharing):
     assert asked["num_cpus"] == 0
     assert 0.99 < sharing * asked["num_gpus"] <= 1
     assert resources(gpu=False, per_gpu=sharing) == {"num_cpus": 1}
+
+
+def test_workers_find_room_for_as_many_as_share_a_gpu():
+    """Resources alone: a second Ray, in a process of its own, that is told it has a GPU."""
+    program = """
+import ray
+from workers.execution import resources
+ray.init(num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
+
+@ray.remote
+class Worker:
+    def ready(self):
+        return True
+
+workers = [Worker.options(**resources(True, 3)).remote() for _ in range(4)]
+ready, waiting = ray.wait([w.ready.remote() for w in workers], num_returns=3, timeout=60)
+more, waiting = ray.wait(waiting, num_returns=1, timeout=1)
+print(len(ready), len(more))
+ray.shutdown()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["3", "0"], done.stderr
+
+
+def test_a_busy_pool_is_not_started_anew(pool, trial):
+    ticket = pool.submit(Pack((trial(epochs=10_000),)))
+    with pytest.raises(ValueError, match="busy"):
+        pool.share_gpus(2)
+    while not pool.poll(1.0):
+        pass
+    pool.cancel()
+    drain(pool, [ticket])
+    pool.share_gpus(2)
+    wait_for_workers(pool)
+    assert pool.per_gpu is None
+    assert pool.size == 2

@@ -13,6 +13,7 @@ from workers.packing import (
     groups,
     kind,
     pack_bytes,
+    packs_per_gpu,
     plan_packs,
     sample,
     seconds_per_trial,
@@ -177,3 +178,11 @@ def test_a_sample_is_of_one_kind_and_few_optimizers_at_first(optimizers, cells, 
 def test_groups_count_what_may_share_a_pack():
     wanted = [*grid(2, 3), *grid(2, 3, seed=1), *grid(1, 4, seed=1, budget=BUDGETS[1])]
     assert Counter(groups(wanted)) == Counter([6, 6, 4])
+
+
+@pytest.mark.parametrize(
+    ("busy", "packs"),
+    [(0.0, 1), (1.0, 1), (0.7, 1), (0.69, 2), (0.5, 2), (0.34, 2), (0.33, 3), (0.25, 4), (0.01, 4)],
+)
+def test_a_gpu_is_shared_until_it_computes_all_the_time(busy, packs):
+    assert packs_per_gpu(busy) == packs

@@ -86,3 +86,11 @@ def test_without_a_measurement_packs_are_moderate():
     sizes.learn(KIND, None)
     assert max(plan(sizes, 160)) <= 16
     assert plan(PackSizes(), 1) == [1]
+
+
+def test_those_who_share_a_device_share_its_memory():
+    sizes = PackSizes()
+    sizes.learn(KIND, measured(free_bytes=300))  # room for 20, 5 or none
+    for sharing, largest in ((1, 16), (2, 4), (4, 1)):
+        packs = sizes.plan(KIND, trials(160), workers=sharing, sharing=sharing)
+        assert max(len(pack.trials) for pack in packs) == largest
