@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from service.db import schema
 from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError, LeaseLostError
 from service.search import scores
@@ -284,3 +285,22 @@ def test_the_database_refuses_points_that_cannot_be(database, searching, stateme
     points.try_point(database, work.lease(database), "adamw", 0)
     with pytest.raises(IntegrityError), database.write() as session:
         session.execute(text(statement))
+
+
+def test_going_back_before_searches_takes_them_along_and_leaves_grids(
+    client, database, searching, search, sent, study
+):
+    search_id, grid_id = searching(), sent()
+    points.try_point(database, work.lease(database), "adamw", 0)
+    for one in (search(), study()):
+        body = {"name": "x", "cron": "0 3 * * *", "study": one}
+        assert client.post("/api/v1/schedules", json=body).status_code == 201
+    schema.downgrade(database, "0002")
+    with database.read() as session:
+        assert session.scalars(text("SELECT id FROM studies")).all() == [grid_id]
+        assert session.scalar(text("SELECT count(*) FROM schedules")) == 1
+    schema.upgrade(database)
+    assert client.get(f"/api/v1/studies/{grid_id}").status_code == 200
+    assert client.get(f"/api/v1/studies/{search_id}").status_code == 404
+    (schedule,) = client.get("/api/v1/schedules").json()
+    assert schedule["study"]["mode"] == "grid"
