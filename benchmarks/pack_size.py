@@ -1,52 +1,74 @@
-"""Seconds a trial of digits-mlp takes, by the number of trials in its pack.
+"""How many trials of a task should train together, and does a trial cost more when there are many?
 
-    python benchmarks/pack_size.py
+    python -m benchmarks.pack_size [--task digits-mlp] [--trials 1 8 32 128 512]
 
-One core, as a worker has. Compare within one run, as ratios: machines and their moods differ.
+First what a worker measures before a study begins, and the size that the planner chooses from it;
+then what a trial costs when so many are planned that way, for one worker. One core, in its own
+processor time, so that other processes matter less. Target: from the second row on, no row costs
+more than the one before, but for noise (5 %).
 """
 
-import argparse
 import time
+from collections import Counter
 
-import torch
-
-from workers import tasks
-from workers.contracts import Budget, Pack, TrialSpec
+from benchmarks.packs import pack
+from benchmarks.report import headline, one_thread, parser, table, verdict, write
+from service.runner.sizing import PackSizes
+from workers.contracts import Pack
+from workers.packing import best_size
 from workers.training import StackedRun
+from workers.training.measure import measure
 
-OPTIMIZER = "adam-lpwd"
+TRIALS = (1, 8, 32, 128, 512)
+NOISE = 1.05
 
 
-def seconds_per_trial(size: int, epochs: int) -> float:
-    """Train `size` trials for a few epochs; returns the time of one trial's whole budget."""
-    task = tasks.get("digits-mlp")
-    budget = Budget(task.epochs, task.batch_size)
-    trials = tuple(
-        TrialSpec(task.name, task.version, OPTIMIZER, 1, 0.01, 0.001 * position, 0, budget)
-        for position in range(size)
-    )
-    run = StackedRun(Pack(trials))
+def seconds(part: Pack, epochs: int) -> float:
+    """Return the processor time of a pack's whole budget, judging by a few epochs."""
+    run = StackedRun(part)
     run.train_epoch()
-    began = time.perf_counter()
+    took = []
     for _ in range(epochs):
+        began = time.process_time()
         run.train_epoch()
-    return (time.perf_counter() - began) / epochs * budget.epochs / size
+        took.append(time.process_time() - began)
+    return min(took) * part.budget.epochs
 
 
 def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 8, 16, 32, 48, 64, 128, 512])
-    parser.add_argument("--epochs", type=int, default=4, help="epochs to measure")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    print(f"{'trials':>7} {'s/trial':>8} {'speed-up':>9}")
-    single = None
-    for size in arguments.sizes:
-        found = seconds_per_trial(size, arguments.epochs)
-        single = single or found
-        print(f"{size:>7} {found:>8.4f} {single / found:>8.1f}×")
+    """Print both tables."""
+    made = parser(__doc__)
+    made.add_argument("--task", default="digits-mlp")
+    made.add_argument("--trials", nargs="+", type=int, default=TRIALS)
+    made.add_argument("--epochs", type=int, default=5, help="epochs to time of each size of pack")
+    arguments = made.parse_args()
+    counts = arguments.trials[:2] if arguments.quick else arguments.trials
+    print(headline())
+    one_thread()
+    known = measure(pack(arguments.task, max(counts)).trials, epochs=10**6)
+    table(
+        ["trials together", "ms an epoch and trial"],
+        [[str(size), f"{1000 * known.seconds[size]:.3f}"] for size in sorted(known.seconds)],
+    )
+    print(f"the planner chooses {best_size(known)} where there are many\n")
+    sizes = PackSizes()
+    sizes.learn(arguments.task, known)
+    rows, costs = [], []
+    for count in counts:
+        trials = pack(arguments.task, count).trials
+        packs = sizes.plan(arguments.task, trials, workers=1)
+        alike = Counter(len(part.trials) for part in packs)
+        one_of = {len(part.trials): part for part in packs}
+        total = sum(n * seconds(one_of[size], arguments.epochs) for size, n in alike.items())
+        costs.append(total / count)
+        rising = len(costs) > 1 and costs[-1] > NOISE * costs[-2]
+        shown = " + ".join(f"{n} × {size}" for size, n in sorted(alike.items()))
+        rows.append([str(count), shown, f"{costs[-1]:.4f}", verdict(not rising)])
+    table(["trials", "packs", "s a trial", ""], rows)
+    write(
+        arguments.json,
+        {"measured": known.seconds, "seconds": dict(zip(counts, costs, strict=True))},
+    )
 
 
 if __name__ == "__main__":
