@@ -70,7 +70,9 @@ def test_optimizers_advance_together_and_seeds_follow_each_other(optimizers, rat
 
 def test_the_first_pack_holds_corners_and_centre_of_every_map():
     spec = grid(4, 5, 7)
-    (first, *_) = plan_packs(spec.trials(), size=20)
+    trials = spec.trials()
+    (first, *_) = plan_packs(trials, size=32)
+    assert {trial.key for trial in first.trials} == {t.key for t in trials[: len(first.trials)]}
     rates, decays = spec.learning_rates, spec.weight_decays
     wanted = {(rates[i], decays[j]) for i in (0, 4) for j in (0, 6)} | {(rates[2], decays[3])}
     for variant in spec.variants:
@@ -79,4 +81,4 @@ def test_the_first_pack_holds_corners_and_centre_of_every_map():
             for trial in first.trials
             if trial.optimizer == variant.name
         }
-        assert cells == wanted, variant.name
+        assert cells >= wanted, variant.name
