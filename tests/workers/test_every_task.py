@@ -1,5 +1,6 @@
 """Every task trains with rules of every kind, and stacked as it does alone."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -19,6 +20,8 @@ STEPS = 2
 def task(request, tiny, monkeypatch):
     """A task, on little data where the real ones must be fetched."""
     chosen = next(task for task in tiny_tasks() if task.name == request.param)
+    if chosen.name == "pydoc-charlm":
+        chosen = replace(chosen, problem="tests.workers.tiny_data:CHARLM")
     monkeypatch.setitem(tasks._registry._items, chosen.name, chosen)
     return chosen
 

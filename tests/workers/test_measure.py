@@ -46,7 +46,7 @@ def test_a_pack_takes_the_memory_that_was_predicted(trial, task, size):
 
 def test_a_measurement_tells_what_planning_needs(trial):
     found = measure(trials_of(trial, "digits-mlp", 20), epochs=10**5)
-    assert {1, 4, 16, 20} <= set(found.seconds)
+    assert {1, 4, 16} <= set(found.seconds)
     assert all(seconds > 0 for seconds in found.seconds.values())
     assert found.seconds[16] < found.seconds[1]
     assert 0 < found.start_seconds < 5

@@ -64,14 +64,13 @@ def small(name: str, folder: Path) -> DataSet:
 
 
 def tiny_tasks() -> tuple[Task, ...]:
-    """Return every task, large models with small images and the text's with a few windows."""
+    """Return every task, large models with small images."""
     problems = {
         "cifar10-convnext-tiny": "tests.workers.tiny_data:CONVNEXT",
         "cifar100-swin-tiny": "tests.workers.tiny_data:SWIN",
         "cifar10-resnet18": "tests.workers.tiny_data:RESNET18",
         "cifar100-resnet18": "tests.workers.tiny_data:RESNET18_OF_100",
         "cifar10-resnet20": "tests.workers.tiny_data:RESNET20",
-        "pydoc-charlm": "tests.workers.tiny_data:CHARLM",
     }
     return tuple(
         replace(task, problem=problems.get(task.name, task.problem)) for task in tasks.tasks()
