@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from service.heatmaps.model import MetricView
+from workers.contracts import NumericMode
 
 NBSP = "\N{NO-BREAK SPACE}"
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -77,3 +78,14 @@ def ago(moment: datetime, now: datetime) -> str:
     if passed > 30 * DAY:
         return f"{moment:%Y-%m-%d}"
     return "just now" if passed < 10 else f"{duration(passed)} ago"
+
+
+def numerics(mode: NumericMode) -> str:
+    """Name a numeric mode by what differs from plain float32."""
+    options = {
+        "amp": mode.amp,
+        "channels last": mode.channels_last,
+        "compiled": mode.compile,
+        "CUDA graphs": mode.cuda_graphs,
+    }
+    return ", ".join([mode.precision, *(name for name, on in options.items() if on)])

@@ -46,7 +46,7 @@ def search_context(
         "key": key(results),
         "scale": "{} {}".format(*scale.ends(results)),
         "ramp": scale.captions(results),
-        "verdict": verdict(results),
+        "verdict": verdict(results, ended=study.state.final),
         "honesty": honesty(results),
         "own": own_parameters(results),
         "words": planes.words,
@@ -107,7 +107,7 @@ def stopping(results: SearchResults) -> str:
     return f"after {', '.join(epochs)} epochs {share} goes on (ASHA)"
 
 
-def verdict(results: SearchResults) -> str | None:
+def verdict(results: SearchResults, *, ended: bool = False) -> str | None:
     """Which optimizer's best point is best, and how that came; None while there is none."""
     found = [one for one in results.optimizers if one.best is not None]
     if not found:
@@ -124,7 +124,7 @@ def verdict(results: SearchResults) -> str | None:
         said = f"The best {split} score is {score}."
     else:
         said = f"{leader.title} has the best {split} score, {score}."
-    complete = all(one.ended == results.points for one in results.optimizers)
+    complete = ended or all(one.ended == results.points for one in results.optimizers)
     return said if complete else f"So far: {said}"
 
 

@@ -133,8 +133,9 @@ def _refusal(answer: httpx.Response) -> str:
     """Put a problem document into words."""
     try:
         problem = answer.json()
-        lines = [f"{problem['title']}: {problem['detail']}"]
-        lines += [f"  {error['field']}: {error['detail']}" for error in problem["errors"][1:]]
+        title, detail, errors = problem["title"], problem["detail"], problem["errors"]
+        if len(errors) <= 1:
+            return f"{title}: {detail}"
+        return "\n".join([f"{title}:", *(f"  {one['field']}: {one['detail']}" for one in errors)])
     except (ValueError, KeyError, TypeError):
         return f"the service answered {answer.status_code}: {answer.text[:500]}"
-    return "\n".join(lines)

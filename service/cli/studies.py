@@ -174,6 +174,8 @@ def _come(study: StudyAnswer) -> str:
     """Say how far a study has come, in what it counts."""
     if study.search is None:
         return f"{study.finished}/{study.trials} trials"
+    if study.search.seconds_at_most is not None:
+        return f"{study.search.ended} points"  # time ends it, not their number
     return f"{study.search.ended}/{study.search.points} points"
 
 

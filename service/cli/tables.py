@@ -47,19 +47,19 @@ def best_points(found: Mapping[str, Any]) -> Table:
     unit = " in %" if metric["percent"] else ""
     table = Table(
         title=f"best points by {metric['split']} {metric['name']}{unit}, {found['seeds']} seeds",
-        caption=f"of {found['points']} points each at most; stopped: early, by successive halving. "
-        "The test score had no part in the choice.",
+        caption=f"of {found['points']} points each at most; stop.: early, by successive halving; "
+        "div.: diverged; fail.: failed. The test score had no part in the choice.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
     table.add_column("optimizer", no_wrap=True)
-    for name in (metric["split"], "test", "lr", "wd"):
+    for name in ("valid.", "test", "lr", "wd"):
         table.add_column(name, justify="right", no_wrap=True)
     own = any(len(one["space"]) > 2 for one in found["optimizers"])
     if own:
         table.add_column("and")
-    for name in ("point", "done", "stopped", "diverged", "failed"):
+    for name in ("point", "done", "stop.", "div.", "fail."):
         table.add_column(name, justify="right", no_wrap=True)
     for one in found["optimizers"]:
         best: Mapping[str, Any] = one["best"] or {}

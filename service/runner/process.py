@@ -110,7 +110,7 @@ def process_one(
     try:
         state = _prepared(database, pool, lease, sizes, checkpoints, settings, stop).run()
     except LeaseLostError as error:
-        logger.warning("study %s: %s", lease.study_id, error)
+        logger.info("%s: it was cancelled, or taken over", error)
     except OperationalError as error:
         # Its lease runs out, and whoever is there then goes on with what is missing.
         logger.warning("study %s: the database does not answer: %s", lease.study_id, error.orig)

@@ -74,6 +74,8 @@ def _summary(
         progress=progress,
         eta_seconds=eta(study),
         device=study.device,
+        budget=spec.search.budget,
+        hyperparameters={},
         search=_total(spec, points.values()),
     )
 

@@ -1,10 +1,13 @@
 """Records of a study as the API and the pages see it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from service.search.model import SearchCounts, StudyMode
+from workers.contracts import Budget
 
 
 class StudyState(StrEnum):
@@ -66,6 +69,11 @@ class StudySummary:
     """Estimated time left; None until it can be told."""
     device: str | None
     """Where it trains, for instance ``2 × cpu``."""
+    budget: Budget
+    """Of every trial, with its numeric mode."""
+    hyperparameters: Mapping[str, Mapping[str, Any]]
+    """By label, those that differ from the catalogue's defaults; of a grid alone, as each point of
+    a search has its own."""
     search: SearchCounts | None = None
     """Of a search; its trials are those of points that were trained in full, and it has no rates
     of its own."""

@@ -34,6 +34,20 @@ class Variant:
         return settings_of(self.name, self.hyperparameters)
 
 
+def changed(variant: Variant) -> dict[str, Any]:
+    """Return the hyperparameters that differ from the catalogue's defaults, all of an optimizer
+    that the catalogue no longer has."""
+    try:
+        defaults = optimizers.get(variant.name).resolve({})
+    except LpwdError:
+        defaults = {}
+    return {
+        name: value
+        for name, value in variant.hyperparameters.items()
+        if name not in defaults or defaults[name] != value
+    }
+
+
 def settings_of(optimizer: str, hyperparameters: Mapping[str, Any]) -> tuple[str, str]:
     """Return an optimizer's name and hyperparameters in a form that can be compared."""
     return optimizer, json.dumps(dict(hyperparameters), sort_keys=True)

@@ -15,7 +15,7 @@ from service.errors import InvalidRequestError
 from service.search.queries import search_summaries, searched
 from service.studies.eta import eta
 from service.studies.model import StudyPage, StudyState, StudySummary
-from service.studies.planning import StudySpec
+from service.studies.planning import StudySpec, changed
 from service.studies.repository import row
 from service.trials.model import TrialState
 
@@ -138,4 +138,6 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         progress=progress,
         eta_seconds=eta(study),
         device=study.device,
+        budget=spec.budget,
+        hyperparameters={variant.label: changed(variant) for variant in spec.variants},
     )

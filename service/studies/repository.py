@@ -316,14 +316,15 @@ def _known(session: Session, keys: Sequence[str]) -> int:
 
 
 def _seconds_per_epoch(session: Session, spec: StudySpec | SearchSpec) -> float | None:
+    # Weighted by epochs: what a trial of one epoch takes is mostly the start of its pack.
     recent = (
-        select((TrialRow.seconds / TrialRow.epochs_done).label("each"))
+        select(TrialRow.seconds, TrialRow.epochs_done)
         .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None), TrialRow.epochs_done > 0)
         .order_by(TrialRow.finished_at.desc())
         .limit(1000)
         .subquery()
     )
-    return session.scalar(select(func.avg(recent.c.each)))
+    return session.scalar(select(func.sum(recent.c.seconds) / func.sum(recent.c.epochs_done)))
 
 
 def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
     ValidationError,
@@ -20,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from service.search.model import StudyMode
 from service.studies.model import StudyState
-from workers.contracts import LearningRateSchedule, Precision
+from workers.contracts import Budget, LearningRateSchedule, Precision
 
 MAX_RATES = 200
 MAX_SEEDS = 1000
@@ -127,19 +128,26 @@ class BudgetChoice(Request):
     schedule: LearningRateSchedule = LearningRateSchedule.CONSTANT
     """How the learning rate moves: constant, cosine (to 0) or linear (to 0)."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _numerics_stand_beside(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "numerics" in value:
+            raise ValueError("numerics stand beside the budget, not in it: move them up")
+        return value
+
 
 class NumericsChoice(Request):
     """How numbers are computed: part of every trial's identity, since it changes rounding."""
 
     precision: Precision = Precision.FLOAT32
     """Of weights and optimizer state."""
-    amp: bool = False
+    amp: StrictBool = False
     """Forward pass and loss in bfloat16 where that is safe."""
-    channels_last: bool = False
+    channels_last: StrictBool = False
     """Images and convolution weights with the channels innermost in memory."""
-    compile: bool = False
+    compile: StrictBool = False
     """Compile the training step, where the worker has a compiler."""
-    cuda_graphs: bool = False
+    cuda_graphs: StrictBool = False
     """Record steps once and replay them, on a GPU."""
 
     @model_validator(mode="after")
@@ -304,6 +312,10 @@ class StudyAnswer(Answer):
     """Share of all epochs trained, in [0, 1]."""
     eta_seconds: float | None
     device: str | None
+    budget: Budget
+    """Of every trial, with its numeric mode."""
+    hyperparameters: dict[str, dict[str, Any]]
+    """By label, those that differ from the catalogue's defaults; of a grid alone."""
     search: SearchProgress | None
     """Of a search alone."""
 

@@ -15,6 +15,7 @@ from service.heatmaps.model import (
     StudyResults,
 )
 from service.studies.model import StudyState, StudySummary
+from workers.contracts import Budget
 
 ACCURACY = MetricView("accuracy", "test", maximize=True, chance=0.1, percent=True)
 LOSS = MetricView("cross entropy", "validation", maximize=False, chance=2.3026, percent=False)
@@ -316,5 +317,7 @@ def summary(**changes: object) -> StudySummary:
         progress=0.63,
         eta_seconds=41.0,
         device="2 × cpu",
+        budget=Budget(20, 64),
+        hyperparameters={label: {} for label in TITLES},
     )
     return replace(study, **changes)
