@@ -50,6 +50,19 @@ def test_a_study_is_created_with_its_trials(client, database, study):
         "progress": 0.0,
         "eta_seconds": None,
         "device": None,
+        "budget": {
+            "epochs": 2,
+            "batch_size": 64,
+            "schedule": "constant",
+            "numerics": {
+                "precision": "float32",
+                "amp": False,
+                "channels_last": False,
+                "compile": False,
+                "cuda_graphs": False,
+            },
+        },
+        "hyperparameters": {"adamw": {}, "adam-lpwd": {}},
         "search": None,
     }
     assert len(work.rows(database, TrialRow)) == len(work.rows(database, StudyTrialRow)) == 16
@@ -383,3 +396,25 @@ def test_a_hundred_thousand_trials_and_no_more(client, database, study):
     assert answer.status_code == 422
     assert "102,500 trials" in answer.json()["detail"]
     assert work.rows(database, StudyRow) == []
+
+
+def test_a_study_says_how_its_trials_train(client, study):
+    chosen = {"name": "adam-lpwd", "hyperparameters": {"beta2": 0.99, "beta1": 0.9}}
+    sent = study(
+        optimizers=["adamw", chosen],
+        budget={"epochs": 1, "batch_size": 32, "schedule": "cosine"},
+        numerics={"amp": True},
+    )
+    found = create(client, sent).json()["study"]
+    assert found["hyperparameters"] == {"adamw": {}, "adam-lpwd": {"beta2": 0.99}}
+    assert (found["budget"]["batch_size"], found["budget"]["schedule"]) == (32, "cosine")
+    assert found["budget"]["numerics"]["amp"] is True
+    page = client.get(f"/studies/{found['id']}").text
+    for shown in ("batches of 32", "learning rate cosine", "float32, amp", "beta2 0.99"):
+        assert shown in page
+
+
+def test_numerics_in_the_budget_are_sent_up(client, study):
+    answer = create(client, study(budget={"epochs": 1, "numerics": {"amp": True}}))
+    assert answer.status_code == 422
+    assert "beside the budget" in answer.json()["detail"]
