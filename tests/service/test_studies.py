@@ -415,6 +415,6 @@ def test_a_study_says_how_its_trials_train(client, study):
 
 
 def test_numerics_in_the_budget_are_sent_up(client, study):
-    answer = create(client, study(budget={"epochs": 1, "numerics": {"amp": True}}))
+    answer = client.post(STUDIES, json=study(budget={"epochs": 1, "numerics": {"amp": True}}))
     assert answer.status_code == 422
     assert "beside the budget" in answer.json()["detail"]
