@@ -7,7 +7,8 @@ core, eager and compiled, after programs were traced. A tensor kernel is any ope
 profiler names `aten::…` or that the compiler made; its time is its own, without what it calls.
 Everything else is outside: Python, and the profiler itself, which takes about a microsecond an
 operation. So the share is counted twice: against the wall time under the profiler (at most), and
-against the wall time of as many steps without it (at least). Target: under 5 %.
+against the wall time of as many steps without it (at least). Target: under 5 %; where that lies
+between the two bounds, it is open.
 """
 
 import sys
@@ -99,7 +100,7 @@ def main() -> int:
                     str(size),
                     f"{1e3 * found['step_seconds']:.2f} ms",
                     f"{100 * low:.1f} – {100 * high:.1f} %",
-                    verdict(low < TARGET),
+                    "open" if low < TARGET < high else verdict(high <= TARGET),
                 ]
             )
     print()
