@@ -22,7 +22,7 @@ class Scheduled(DecayRule):
     moment: ClassVar[Moment] = Moment.BEFORE_UPDATE
     surveys: ClassVar[bool] = True
 
-    def prepare(self, group: Group, update: BaseUpdate) -> None:  # noqa: ARG002
+    def prepare(self, group: Group, update: BaseUpdate) -> None:  # noqa: ARG002 - any rate
         """Refuse a base update without second moments."""
         if not update.has_second_moments:
             raise InvalidHyperparameter(

@@ -35,4 +35,4 @@ class BaseUpdate(ABC):
 
     def second_moments(self, part: Slice) -> list[Tensor]:
         """Return v̂ of each parameter, the bias-corrected running mean of squared gradients."""
-        raise NotImplementedError
+        raise NotImplementedError  # asked only where `has_second_moments` says so
