@@ -1,6 +1,7 @@
 """The tables. Their constraints make wrong states impossible, whoever writes."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -19,13 +20,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.db.base import Base, UTCDateTime
+from service.keys.model import Role
+from service.runners.model import RunnerState
 from service.studies.model import StudyState
 from service.trials.model import TrialState
+from service.webhooks.model import DeliveryState
 from workers.search.contracts import PointState
 
 
-def _state(kind: type[StudyState] | type[TrialState] | type[PointState], name: str) -> Enum:
-    """Make a column type that stores the state's value and lets the database check it."""
+def _state(kind: type[StrEnum], name: str) -> Enum:
+    """Make a column type that stores the value and lets the database check it."""
     return Enum(
         kind,
         values_callable=lambda states: [state.value for state in states],
@@ -34,6 +38,25 @@ def _state(kind: type[StudyState] | type[TrialState] | type[PointState], name: s
         name=name,
         length=16,
     )
+
+
+class KeyRow(Base):
+    """An API key. What it opens is known to its holder alone: only a hash is kept."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("name"), UniqueConstraint("hash"))
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """Also the key's first part, which may be shown."""
+    name: Mapped[str] = mapped_column(String(100))
+    """Whose it is, or what for; studies name it as their owner."""
+    hash: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the secret, which is random and long: nothing slower is needed."""
+    role: Mapped[Role] = mapped_column(_state(Role, "role"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class StudyRow(Base):
@@ -45,6 +68,12 @@ class StudyRow(Base):
             "(lease_token IS NULL) = (lease_expires_at IS NULL)", name="lease_is_whole"
         ),
         CheckConstraint("lease_token IS NULL OR state = 'running'", name="lease_means_running"),
+        CheckConstraint("priority BETWEEN -100 AND 100", name="priority_in_range"),
+        CheckConstraint("time_limit > 0", name="time_limit_in_range"),
+        CheckConstraint("training_limit > 0", name="training_limit_in_range"),
+        CheckConstraint("seconds_running >= 0", name="seconds_running_in_range"),
+        CheckConstraint("seconds_trained >= 0", name="seconds_trained_in_range"),
+        CheckConstraint("losses >= 0", name="losses_in_range"),
         Index("ix_studies_created_at_id", "created_at", "id"),
         Index("ix_studies_state_created_at", "state", "created_at"),
     )
@@ -56,6 +85,24 @@ class StudyRow(Base):
     """The request in its canonical form, every default written out."""
     state: Mapped[StudyState] = mapped_column(_state(StudyState, "state"))
     error: Mapped[str | None] = mapped_column(Text)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    """The key it was sent with; None where none was needed."""
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    """For people."""
+    priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Studies with a higher one are trained first."""
+    time_limit: Mapped[float | None] = mapped_column(Float(53))
+    """Seconds that it may be running."""
+    training_limit: Mapped[float | None] = mapped_column(Float(53))
+    """Seconds that its trials may train, all workers together."""
+    seconds_running: Mapped[float] = mapped_column(Float(53), server_default="0")
+    """So far, while a runner had it."""
+    seconds_trained: Mapped[float] = mapped_column(Float(53), server_default="0")
+    """So far, of its own trials, all workers together."""
+    losses: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Runners in a row that fell silent while they had it, and got nothing done."""
+    last_loss: Mapped[str | None] = mapped_column(Text)
+    """Which runner, when."""
     reused: Mapped[int] = mapped_column(Integer)
     """Trials whose result was known when the study was sent."""
     device: Mapped[str | None] = mapped_column(String(300))
@@ -68,6 +115,18 @@ class StudyRow(Base):
     lease_token: Mapped[str | None] = mapped_column(String(32), index=True)
     """Random, new with every claim: a writer that lost its lease holds an old one."""
     lease_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class TagRow(Base):
+    """A study's tags."""
+
+    __tablename__ = "study_tags"
+    __table_args__ = (Index("ix_study_tags_tag", "tag"),)
+
+    study_id: Mapped[str] = mapped_column(
+        ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(String(60), primary_key=True)
 
 
 class TrialRow(Base):
@@ -111,6 +170,8 @@ class TrialRow(Base):
     """Lease token of the study that trains it now."""
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     """Workers that died with it."""
+    last_loss: Mapped[str | None] = mapped_column(Text)
+    """Why the last of them died."""
     epochs_done: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str | None] = mapped_column(Text)
     validation_score: Mapped[float | None] = mapped_column(Float(53))
@@ -278,3 +339,77 @@ class FiringRow(Base):
     study_id: Mapped[str | None] = mapped_column(ForeignKey("studies.id", ondelete="SET NULL"))
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class RunnerRow(Base):
+    """A runner that works through the queue, as it last said."""
+
+    __tablename__ = "runners"
+    __table_args__ = (
+        CheckConstraint("study_id IS NULL OR state <> 'idle'", name="idle_has_no_study"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """Random, new with every start."""
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int] = mapped_column(Integer)
+    devices: Mapped[list[Any]] = mapped_column(JSON)
+    """One description a worker, for people."""
+    state: Mapped[RunnerState] = mapped_column(_state(RunnerState, "state"))
+    study_id: Mapped[str | None] = mapped_column(
+        ForeignKey("studies.id", ondelete="SET NULL"), index=True
+    )
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class WebhookRow(Base):
+    """An address that is told of what happens."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (
+        CheckConstraint("failures >= 0", name="failures_in_range"),
+        CheckConstraint("enabled OR reason IS NOT NULL", name="disabled_has_reason"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
+    url: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[str]] = mapped_column(JSON)
+    """`service.webhooks.model.WebhookEvent`."""
+    secret: Mapped[str] = mapped_column(String(100))
+    """Signs what is sent; shown once, when the webhook is made."""
+    enabled: Mapped[bool]
+    failures: Mapped[int] = mapped_column(Integer)
+    """Deliveries in a row that were given up."""
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it is not enabled."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class DeliveryRow(Base):
+    """Something to tell a webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint("(state = 'waiting') = (next_at IS NOT NULL)", name="waiting_has_next"),
+        CheckConstraint("(state = 'waiting') = (finished_at IS NULL)", name="waiting_is_open"),
+        CheckConstraint("attempts >= 0", name="attempts_in_range"),
+        Index("ix_deliveries_state_next_at", "state", "next_at"),
+        Index("ix_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """Sent along, so that a receiver can tell a repetition."""
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event: Mapped[str] = mapped_column(String(40))
+    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[DeliveryState] = mapped_column(_state(DeliveryState, "state"))
+    attempts: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    status: Mapped[int | None] = mapped_column(Integer)
+    """What the receiver last answered."""
+    error: Mapped[str | None] = mapped_column(Text)
+    """What last went wrong."""
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -22,8 +22,8 @@ class StudyState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing follows without a new request."""
-        return not TRANSITIONS[self]
+        """Whether nothing follows without a new request, to extend the study or to try again."""
+        return self in {StudyState.DONE, StudyState.FAILED, StudyState.CANCELLED}
 
 
 TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
@@ -31,9 +31,9 @@ TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
     StudyState.RUNNING: frozenset(
         {StudyState.QUEUED, StudyState.DONE, StudyState.FAILED, StudyState.CANCELLED}
     ),
-    StudyState.DONE: frozenset(),
-    StudyState.FAILED: frozenset(),
-    StudyState.CANCELLED: frozenset(),
+    StudyState.DONE: frozenset({StudyState.QUEUED}),
+    StudyState.FAILED: frozenset({StudyState.QUEUED, StudyState.DONE}),
+    StudyState.CANCELLED: frozenset({StudyState.QUEUED, StudyState.DONE}),
 }
 
 

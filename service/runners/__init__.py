@@ -1,0 +1,1 @@
+"""Runners and their devices, as they last said."""
