@@ -29,7 +29,7 @@ serve: $(VENV)/installed
 	$(BIN)/lpwd serve
 
 test: $(VENV)/installed-dev browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
