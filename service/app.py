@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
@@ -21,6 +22,7 @@ from service.heatmaps.queries import ResultsCache
 from service.limits import BodyLimit
 from service.page_queries import PageQueries
 from service.presets import endpoints as presets
+from service.request_log import RequestLog
 from service.schedules import endpoints as schedules
 from service.search import endpoints as search
 from service.search.reading import SearchReader
@@ -31,6 +33,14 @@ from service.trials import endpoints as trials
 
 RESOURCES = (studies, trials, heatmaps, search, events, schedules, catalogue, presets)
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
+
+
+class Service(FastAPI):
+    """The application inside what logs every request, errors that nobody caught included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return all layers, the outermost first to be called."""
+        return SecurityHeaders(RequestLog(super().build_middleware_stack()))
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -46,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         renderer.close()
         database.close()
 
-    app = FastAPI(
+    app = Service(
         title="LPWD",
         summary="Hyperparameter robustness of optimizers: studies in, heatmaps out.",
         version=version("lpwd"),
@@ -61,7 +71,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.results = cache
     app.state.searches = searches
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     problems.install(app)
     api = APIRouter(

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from dashboards.views import error_page
 from service.errors import ServiceError
+from service.request_log import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong, naming the value, and the way out.")
     instance: str = Field(description="The path that was asked for.")
     errors: list[Violation] = Field(description="What is wrong with which field.")
+    request_id: str | None = Field(description="Names the request in the service's log.")
 
 
 _DOCUMENTED = {
@@ -139,6 +141,7 @@ def problem(
         detail=detail,
         instance=request.url.path,
         errors=[Violation(field=field, detail=said) for field, said in errors],
+        request_id=request_id(),
     )
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
 

@@ -1,9 +1,14 @@
-"""Settings, from the environment (`LPWD_…`) or a `.env` file."""
+"""Settings, from options, the environment (`LPWD_…`), a `.env` file or a TOML file."""
 
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     ByteSize,
@@ -12,27 +17,46 @@ from pydantic import (
     PositiveInt,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workers import data
 
+PREFIX = "LPWD_"
+CONFIG = "LPWD_CONFIG"
+"""Names the TOML file; without it, the first of `FILES` that is there."""
+FILES = (Path("lpwd.toml"), Path("/etc/lpwd.toml"))
+NO_SETTINGS = frozenset({CONFIG, "LPWD_SERVER", "LPWD_API_KEY", "LPWD_STOP_WITH_STDIN"})
+"""Variables that look like settings and are read elsewhere."""
+
 
 class Settings(BaseSettings):
-    """What an installation can choose. Every field is `LPWD_` + its name in capitals."""
+    """What an installation can choose. Every field is `LPWD_` + its name in capitals.
 
-    model_config = SettingsConfigDict(env_prefix="LPWD_", env_file=".env", extra="ignore")
+    A field's docstring is its help. To be hidden where settings are shown, a field's type is
+    pydantic's `SecretStr`; passwords in URLs are hidden anyhow.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=False,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
 
     database_url: str = ""
     """Any SQLAlchemy URL; empty: a SQLite file in `data_dir`."""
     data_dir: Path = Path("data")
     """Where the SQLite file and the checkpoints of running packs lie."""
     datasets_dir: Annotated[Path, AfterValidator(data.absolute)] = Field(
-        default_factory=data.folder
+        default_factory=data.folder, json_schema_extra={"default_is": "~/.cache/lpwd/datasets"}
     )
     """Where data sets that tasks need lie; the same for API, runner and workers."""
 
     host: str = "127.0.0.1"
+    """Address on which the API listens."""
     port: int = Field(default=8000, ge=0, le=65535)
+    """Port on which the API listens."""
     allow_remote: bool = False
     """Listen on other addresses than loopback. There is no access control yet: only behind a
     proxy that has it, or in a container whose port is published on loopback."""
@@ -40,6 +64,7 @@ class Settings(BaseSettings):
     ray_address: str = "local"
     """`local` starts Ray here; else the address of a cluster (`ray://…`, `host:port`, `auto`)."""
     worker_device: str = Field(default="auto", pattern="^(auto|cpu|gpu)$")
+    """`cpu`, `gpu`, or GPUs if there are any."""
     workers_per_gpu: PositiveInt | Literal["auto"] = "auto"
     """Packs that share a GPU; `auto` has as many as keep it computing."""
     pack_size: PositiveInt | None = None
@@ -61,41 +86,141 @@ class Settings(BaseSettings):
     max_trials: PositiveInt = 100_000
     """Trials a study may hold."""
     max_body_bytes: PositiveInt = 1_048_576
+    """Size of a request."""
+
+    log_format: Literal["text", "json"] = "text"
+    """`text` for people, coloured on a terminal; `json` for machines, one object a line."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less important than this is not logged."""
 
     @property
     def url(self) -> str:
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'lpwd.db').resolve()}"
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from; what comes first counts."""
+        return init_settings, env_settings, dotenv_settings, _File(settings_cls)
+
+
+class _File(PydanticBaseSettingsSource):
+    """The TOML file, for pydantic."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Not asked: the whole file is read at once."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(from_file())
+
 
 class SettingsError(Exception):
-    """A setting has a value it cannot have."""
+    """A setting has a value it cannot have, or there is no such setting."""
 
 
 @cache
 def settings() -> Settings:
     """Return this process's settings, read once. Raises `SettingsError`."""
-    return _checked({})
+    return with_options()
 
 
 def with_options(**options: object) -> Settings:
     """Return the settings with options of a command line, where given, in their place.
 
     Raises:
-        SettingsError: A value is out of range.
+        SettingsError: A value is out of range, or a name is none.
     """
-    chosen = {name: value for name, value in options.items() if value is not None}
-    return _checked({**settings().model_dump(), **chosen})
-
-
-def _checked(values: dict[str, Any]) -> Settings:
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    check_names()
     try:
-        return Settings(**values)
+        return Settings(**chosen)
     except ValidationError as error:
         said = [f"{_name(one['loc'])} is {one['input']!r}: {one['msg']}" for one in error.errors()]
         raise SettingsError("; ".join(said)) from error
 
 
+def config_file() -> Path | None:
+    """Return the settings file: the one that `LPWD_CONFIG` names, or the first that is there.
+
+    Raises:
+        SettingsError: `LPWD_CONFIG` names a file that is not there.
+    """
+    named = os.environ.get(CONFIG)
+    if named:
+        if not Path(named).is_file():
+            raise SettingsError(
+                f"{CONFIG} is {named!r}, and there is no such file; `lpwd config init {named}` "
+                "writes one"
+            )
+        return Path(named)
+    return next((file for file in FILES if file.is_file()), None)
+
+
+def from_file() -> Mapping[str, Any]:
+    """Return what the settings file says, by name.
+
+    Raises:
+        SettingsError: It cannot be read, is no TOML, or names what is no setting.
+    """
+    file = config_file()
+    if file is None:
+        return {}
+    try:
+        found = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{file} cannot be read as TOML: {error}") from error
+    for name in found:
+        if name not in Settings.model_fields:
+            raise SettingsError(
+                f"{file}: there is no setting {name!r}{_meant(name, Settings.model_fields)}"
+            )
+    return found
+
+
+def from_environment() -> dict[str, str]:
+    """Return the environment variables that look like settings, by their names in capitals."""
+    return {
+        name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)
+    }
+
+
+def from_dotenv() -> dict[str, str | None]:
+    """Return what the `.env` file says of settings, by their names in capitals."""
+    found = dotenv_values(".env") if Path(".env").is_file() else {}
+    return {name.upper(): value for name, value in found.items() if name.upper().startswith(PREFIX)}
+
+
+def check_names() -> None:
+    """Refuse variables that look like settings and are none: a typing error would be ignored.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    known = {variable(name) for name in Settings.model_fields} | NO_SETTINGS
+    for where, found in (("", from_environment()), (" (in .env)", from_dotenv())):
+        for name in found:
+            if name not in known:
+                raise SettingsError(f"there is no setting {name}{where}{_meant(name, known)}")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else "; `lpwd config show` lists them"
+
+
 def _name(location: tuple[int | str, ...]) -> str:
     """Name a setting as the environment does, however it was given."""
-    return "LPWD_" + str(location[0]).upper().removeprefix("LPWD_")
+    return variable(str(location[0]).lower().removeprefix(PREFIX.lower()))

@@ -7,6 +7,7 @@ import ast
 from pathlib import Path
 
 from lpwd import catalogue
+from service.settings_list import as_table
 
 HERE = Path(__file__).parent
 PAGES = {
@@ -44,6 +45,7 @@ def pages() -> dict[str, str]:
         for name, modules in PAGES.items()
     }
     texts["catalogue.md"] += "\n" + entries_text()
+    texts["settings.md"] = settings_text()
     texts["README.md"] = index_text()
     return texts
 
@@ -54,7 +56,23 @@ def index_text() -> str:
     for name, modules in PAGES.items():
         lines += [f"- [{name.capitalize()}]({name}.md)"]
         lines += [f"  - `{module}`: {first_line(module)}" for module in modules]
+    lines += ["- [Settings](settings.md) of the service"]
     return "\n".join(lines) + "\n"
+
+
+def settings_text() -> str:
+    """Return the page of all settings, from the model that reads them."""
+    head = """# Settings
+
+Written by `build.py` from `service/settings.py`; edit that.
+
+A setting is, in this order: an option of the command line, an environment variable, a line of
+`.env`, a line of a TOML file (`LPWD_CONFIG`, else `lpwd.toml` here or in `/etc`), its default.
+Names that are none are refused. `lpwd config show` tells what is in force and where it comes from;
+`lpwd config init` writes a file to edit. Sizes are such as `4GB`.
+
+"""
+    return head + as_table()
 
 
 def first_line(name: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from service.cli import data, db, presets, processes, studies
+from service.cli import config, data, db, presets, processes, studies
 from service.client import ClientError
 from service.errors import ServiceError
 from service.settings import SettingsError
@@ -29,6 +29,7 @@ app.command()(processes.scheduler)
 app.add_typer(presets.app, name="presets")
 app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")
+app.add_typer(config.app, name="config")
 
 ANTICIPATED = (
     ClientError,

@@ -51,11 +51,11 @@ def serve(
 
     Unfinished studies go on where they were. Ctrl-C ends all of it.
     """
-    configure(verbose=verbose)
     here = with_options(host=host, port=port, data_dir=data_dir)
+    log(here, verbose)
     stop = threading.Event()
     stop_on_signals(stop)
-    supervisor = everything(here)
+    supervisor = everything(here, verbose=verbose)
     try:
         supervisor.start()
         logger.info("dashboard at http://%s:%d, Ctrl-C ends it", here.host, here.port)
@@ -67,7 +67,12 @@ def serve(
         supervisor.stop()
 
 
-def everything(here: Settings) -> Supervisor:
+def log(here: Settings, verbose: bool) -> None:
+    """Log as the settings say, with details where the command line wants them."""
+    configure(level=here.log_level, form=here.log_format, verbose=verbose)
+
+
+def everything(here: Settings, *, verbose: bool = False) -> Supervisor:
     """Make the tables and prepare all processes on them.
 
     Raises:
@@ -82,15 +87,17 @@ def everything(here: Settings) -> Supervisor:
         "LPWD_PORT": str(here.port),
         "LPWD_DATA_DIR": str(here.data_dir.absolute()),
         data.FOLDER: str(here.datasets_dir),
+        "LPWD_LOG_FORMAT": here.log_format,
+        "LPWD_LOG_LEVEL": "debug" if verbose else here.log_level,
     }
     return Supervisor({name: (name,) for name in ("api", "runner", "scheduler")}, env)
 
 
 def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption = False) -> None:
     """Run the REST API and the dashboard alone."""
-    configure(verbose=verbose)
-    stop_with_parent()
     here = with_options(host=host, port=port)
+    log(here, verbose)
+    stop_with_parent()
     share_datasets(here)
     check_address(here)
     check_plugins()
@@ -111,8 +118,8 @@ def runner(verbose: VerboseOption = False) -> None:
     from service.runner import process
     from workers.execution import WorkersLostError
 
-    configure(verbose=verbose)
     here = settings()
+    log(here, verbose)
     share_datasets(here)
     check_plugins()
     open_database(here).close()
@@ -128,8 +135,8 @@ def scheduler(verbose: VerboseOption = False) -> None:
     """Run the scheduler: it fires schedules when their time has come."""
     from service import scheduler as process
 
-    configure(verbose=verbose)
     here = settings()
+    log(here, verbose)
     share_datasets(here)
     check_plugins()
     open_database(here).close()

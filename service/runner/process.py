@@ -8,10 +8,12 @@ import time
 from functools import partial
 
 import ray
+import structlog
 from sqlalchemy.exc import OperationalError
 
 from service.db import Database
 from service.errors import LeaseLostError
+from service.logs import adopt
 from service.queue import Lease, claim
 from service.runner.checkpoints import Checkpoints
 from service.runner.planner import Planner
@@ -44,6 +46,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     database = Database(settings.url)
     logger.info("connecting to Ray: %s", settings.ray_address)
     connect(settings.ray_address)
+    adopt()  # only now: Ray has a handler of its own in place
     try:
         pool = RayPool(
             DeviceChoice(settings.worker_device),
@@ -106,8 +109,9 @@ def process_one(
     lease = claim(database, seconds=settings.lease_seconds, device=device)
     if lease is None:
         return False
-    logger.info("study %s: training on %s", lease.study_id, device)
+    structlog.contextvars.bind_contextvars(study=lease.study_id)
     try:
+        logger.info("study %s: training on %s", lease.study_id, device)
         state = _prepared(database, pool, lease, sizes, checkpoints, settings, stop).run()
     except LeaseLostError as error:
         logger.info("%s: it was cancelled, or taken over", error)
@@ -116,6 +120,8 @@ def process_one(
         logger.warning("study %s: the database does not answer: %s", lease.study_id, error.orig)
     else:
         logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
+    finally:
+        structlog.contextvars.unbind_contextvars("study")
     return True
 
 

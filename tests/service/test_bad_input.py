@@ -22,7 +22,7 @@ def refused(answer, field=None):
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    assert set(body) == {"type", "title", "status", "detail", "instance", "errors"}
+    assert set(body) == {"type", "title", "status", "detail", "instance", "errors", "request_id"}
     assert body["status"] == answer.status_code
     assert body["type"].startswith("urn:lpwd:problem:")
     assert body["detail"]
