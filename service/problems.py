@@ -15,12 +15,11 @@ from starlette.exceptions import HTTPException
 from dashboards.views import error_page
 from service.errors import ServiceError
 from service.request_log import request_id
+from service.wording import said
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-SHOWN = 120
-"""Characters of a refused value that its error repeats."""
 
 
 class Violation(BaseModel):
@@ -75,8 +74,8 @@ def _service(request: Request, error: ServiceError) -> Response:
 
 
 def _validation(request: Request, error: RequestValidationError) -> Response:
-    errors = [(_path(one), _said(one)) for one in _causes(error.errors())]
-    detail = "; ".join(f"{field}: {said}" if field else said for field, said in errors[:3])
+    errors = [(_path(one), said(one)) for one in _causes(error.errors())]
+    detail = "; ".join(f"{field}: {words}" if field else words for field, words in errors[:3])
     if len(errors) > 3:
         detail += f"; and {len(errors) - 3} more"
     return problem(
@@ -140,7 +139,7 @@ def problem(
         status=status,
         detail=detail,
         instance=request.url.path,
-        errors=[Violation(field=field, detail=said) for field, said in errors],
+        errors=[Violation(field=field, detail=words) for field, words in errors],
         request_id=request_id(),
     )
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
@@ -165,16 +164,3 @@ def _path(error: Any) -> str:
     if parts and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
     return ".".join(parts)
-
-
-def _said(error: Any) -> str:
-    """Say what is wrong with a value, and which value it is."""
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "json_invalid":
-        return f"not JSON: {error['ctx']['error']} at character {error['loc'][-1]}"
-    if error["type"] in {"missing", "value_error"}:
-        return str(message)
-    shown = repr(error["input"])
-    if len(shown) > SHOWN:
-        shown = shown[:SHOWN] + "…"
-    return f"{message} (got {shown})"

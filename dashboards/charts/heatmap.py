@@ -155,7 +155,10 @@ def _hatching(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Gri
 
 
 def _waiting(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid) -> list[Spec]:
-    """A dot in cells with seeds to come; while they train, a ring around it that a page pulses."""
+    """A dot in cells without a result, and in those that train, with a ring that a page pulses.
+
+    A cell with some of its seeds is coloured like any other: its words count them.
+    """
 
     def points(*states: CellState) -> list[dict[str, Any]]:
         return [
@@ -166,6 +169,7 @@ def _waiting(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid
             }
             for cell, column, row in placed(heatmap, layout)
             if cell.state in states and not cell.best
+            if cell.mean is None or cell.state is CellState.RUNNING
         ]
 
     colour = {"field": "ink", "type": "nominal", "scale": None}

@@ -177,7 +177,8 @@ def _mark(
 ) -> dict[str, Any]:
     best = one.best is not None and point.number == one.best.number
     done = point.state is PointState.DONE
-    look: dict[str, Any] = {"shape": "circle", "size": 64, "stroke": theme.card, "width": 1}
+    # Either end of viridis is hard to see on one of the themes without an outline.
+    look: dict[str, Any] = {"shape": "circle", "size": 64, "stroke": theme.muted, "width": 1}
     if best:
         look |= {"size": 90, "stroke": "#ffffff", "width": 2}
     elif point.state is PointState.DIVERGED:

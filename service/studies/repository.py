@@ -25,6 +25,8 @@ from workers.search.contracts import PointState
 
 SEEN_AT_ONCE = 500
 """Keys in one query: SQLite allows some thousand bound values."""
+TELLING_EPOCHS = 2
+"""Epochs of a trial from which on its time tells that of longer ones."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def plan(session: Session, spec: StudySpec | SearchSpec) -> Plan:
         return plan_search(session, spec)
     known = _known(session, list(spec.keyed))
     missing = spec.trial_count - known
-    per_epoch = _seconds_per_epoch(session, spec)
+    per_epoch = _seconds_per_epoch(session, spec.task, spec.budget.epochs)
     if missing == 0:
         seconds: float | None = 0.0
     elif per_epoch is None:
@@ -64,7 +66,7 @@ def plan(session: Session, spec: StudySpec | SearchSpec) -> Plan:
 
 def plan_search(session: Session, spec: SearchSpec) -> Plan:
     """Say what a search costs at most, and estimate its time."""
-    per_epoch = _seconds_per_epoch(session, spec)
+    per_epoch = _seconds_per_epoch(session, spec.task, spec.search.budget.epochs)
     seconds = None if per_epoch is None else per_epoch * spec.epochs_expected
     limit = spec.search.seconds
     if limit is not None:
@@ -315,11 +317,16 @@ def _known(session: Session, keys: Sequence[str]) -> int:
     )
 
 
-def _seconds_per_epoch(session: Session, spec: StudySpec | SearchSpec) -> float | None:
-    # Weighted by epochs: what a trial of one epoch takes is mostly the start of its pack.
+def _seconds_per_epoch(session: Session, task: str, epochs: int) -> float | None:
+    # Weighted by epochs, and a single one tells nothing of more: what a trial of one epoch takes is
+    # mostly the start of its pack.
     recent = (
         select(TrialRow.seconds, TrialRow.epochs_done)
-        .where(TrialRow.task == spec.task, TrialRow.seconds.is_not(None), TrialRow.epochs_done > 0)
+        .where(
+            TrialRow.task == task,
+            TrialRow.seconds.is_not(None),
+            TrialRow.epochs_done >= min(TELLING_EPOCHS, epochs),
+        )
         .order_by(TrialRow.finished_at.desc())
         .limit(1000)
         .subquery()

@@ -1,8 +1,9 @@
 """What a client sends and gets: studies in JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -17,10 +19,12 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 from service.search.model import StudyMode
 from service.studies.model import StudyState
+from service.wording import shown, unknown
 from workers.contracts import Budget, LearningRateSchedule, Precision
 
 MAX_RATES = 200
@@ -35,6 +39,44 @@ class Request(BaseModel):
     """A body from a client: what it does not know, it refuses."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _unknown_fields_are_named(
+        cls, value: Any, validated: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        """Say of a field that there is not which there are."""
+        try:
+            return validated(value)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            if not any(_unknown(one) for one in found):
+                raise
+            raise ValidationError.from_exception_data(
+                error.title, [_named(one, tuple(cls.model_fields)) for one in found]
+            ) from None
+
+
+def _unknown(error: ErrorDetails) -> bool:
+    """Whether an error is that of a field that the model at hand does not have."""
+    return error["type"] == "extra_forbidden" and len(error["loc"]) == 1
+
+
+def _named(error: ErrorDetails, fields: tuple[str, ...]) -> InitErrorDetails:
+    """Return an error as it was, that of an unknown field in words that name the known ones."""
+    kind: str | PydanticCustomError = error["type"]
+    if _unknown(error):
+        words = unknown(str(error["loc"][0]), fields)
+        kind = PydanticCustomError("unknown_field", "{said}", {"said": words})
+    elif kind not in _OF_PYDANTIC:
+        kind = PydanticCustomError(error["type"], "{said}", {"said": error["msg"]})
+    return InitErrorDetails(
+        type=kind, loc=error["loc"], input=error["input"], ctx=error.get("ctx", {})
+    )
+
+
+_OF_PYDANTIC = frozenset(get_args(ErrorType)) - {"value_error"}
+"""Kinds of errors that can be made anew from their context alone."""
 
 
 class Answer(BaseModel):
@@ -85,15 +127,36 @@ WeightDecay = Annotated[
     AfterValidator(abs),  # -0.0 is 0.0: one trial, not two
 ]
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+NAME = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+LABEL = r"^[a-z0-9][a-z0-9._-]{0,59}$"
+
+
+def _name(value: str) -> str:
+    """Refuse what does not stand on a line of its own."""
+    if not re.fullmatch(NAME, value):
+        raise ValueError(
+            f"{shown(value)} is no name: one line with something else than blanks is wanted"
+        )
+    return value
+
+
+def _label(value: str) -> str:
+    """Refuse what is no label."""
+    if not re.fullmatch(LABEL, value):
+        raise ValueError(
+            f"{shown(value)} is no label: small letters, digits and . _ - are wanted, 60 at most, "
+            "of which the first is a letter or a digit"
+        )
+    return value
+
+
 Name = Annotated[
     str,
-    Field(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
-    ),
+    Field(min_length=1, max_length=200),
+    AfterValidator(_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME}),
 ]
-Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
+Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": LABEL})]
 
 
 class OptimizerChoice(Request):
@@ -330,7 +393,7 @@ class StudyPlan(Answer):
     missing: int
     estimated_worker_seconds: float | None
     """Time one worker needs for what is missing, from this task's trials so far; null while there
-    are none to go by."""
+    are none to go by, those of a single epoch not counted."""
     points: int | None
     """Of a search: points at most, of all optimizers."""
     epochs: int | None

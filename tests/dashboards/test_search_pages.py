@@ -71,6 +71,7 @@ def test_an_empty_search_says_what_is_to_come(open_pages):
     waiting = open_pages((searches.summary(), searches.nothing_yet())).get("/studies/01HZX").text
     assert "the first point trained in full begins the line" in waiting
     assert "No point yet." in waiting
+    assert "Told from" not in waiting
     over = open_pages((searches.done(), searches.nothing_yet())).get("/studies/01HZX").text
     assert "no point was trained in full" in over
     assert "No point was tried." in over

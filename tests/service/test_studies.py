@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 
 from service.db.tables import CurveRow, IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
 from service.queue.results import give_up
@@ -86,6 +87,19 @@ def test_a_dry_run_knows_what_is_known_and_how_long_the_rest_takes(client, datab
     plan = create(client, longer, params={"dry_run": True}).json()
     assert plan["estimated_worker_seconds"] == pytest.approx(16 * 10 * 0.25)
     assert create(client, study(), params={"dry_run": True}).json()["estimated_worker_seconds"] == 0
+
+
+def test_trials_of_one_epoch_do_not_tell_how_long_more_take(client, database, study):
+    work.train(database, work.send(database, study(budget={"epochs": 1})))
+    with database.write() as session:
+        session.execute(update(TrialRow).values(epochs_done=1))
+
+    def estimate(epochs):
+        body = study(seeds=3, budget={"epochs": epochs})
+        return create(client, body, params={"dry_run": True}).json()["estimated_worker_seconds"]
+
+    assert estimate(20) is None
+    assert estimate(1) == pytest.approx(8 * 0.5)
 
 
 def test_what_is_left_out_is_filled_in_and_what_is_disordered_is_ordered(client):

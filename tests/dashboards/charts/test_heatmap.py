@@ -53,7 +53,9 @@ def test_every_state_has_its_own_glyph(renderer):
         return sum(cell.state in states and not cell.best for cell in cells)
 
     assert all(count(state) for state in (CellState.PENDING, CellState.RUNNING, CellState.DIVERGED))
-    waiting = count(CellState.PENDING, CellState.RUNNING)
+    waiting = count(CellState.RUNNING) + sum(
+        cell.state is CellState.PENDING and cell.mean is None for cell in cells
+    )
     assert len(marks(svg, "waiting")) == waiting
     assert len(marks(svg, "running")) == count(CellState.RUNNING)
     assert len(marks(svg, "diverged")) == count(CellState.DIVERGED)
