@@ -9,6 +9,7 @@ runs are paired: one seed fixes initial weights, split and batches for all of th
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ Array = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 LEVEL = 0.95
+MEANS_AT_ONCE = 2**18
+"""Resampled means of cells held in memory at once: 2 MB."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,21 @@ def best_interval(
     seeds = chosen_on.shape[-1]
     if seeds < 2 or best is None:
         return None
-    weights = _resamples(seeds, seed)
-    choice = _weighted_means(chosen_on, weights)
-    report = _weighted_means(reported, weights)
+    draws = _resamples(seeds, seed)
+    values = np.concatenate(
+        [
+            _of_chosen(_weighted_means(chosen_on, some), _weighted_means(reported, some), maximize)
+            for some in _portions(draws.weights, chosen_on)
+        ]
+    )
+    return _around(float(seed_mean(reported)[best]), values, draws)
+
+
+def _of_chosen(choice: Array, report: Array, maximize: bool) -> Array:
+    """What is reported, (R, cells), where each resample's choice is best: (R,)."""
     ranked = np.where(np.isnan(choice), -np.inf, _up(choice, maximize))
-    values = report[np.arange(len(report)), ranked.argmax(axis=1)]
-    return _around(float(seed_mean(reported)[best]), values, seeds)
+    found: Array = report[np.arange(len(report)), ranked.argmax(axis=1)]
+    return found
 
 
 def tolerance(
@@ -185,14 +197,24 @@ def tolerance_area_interval(
     seeds = scores.shape[-1]
     if seeds < 2 or best is None:
         return None
-    ups = _up(_weighted_means(scores, _resamples(seeds, seed)), maximize)
+    draws = _resamples(seeds, seed)
+    values = np.concatenate(
+        [
+            _areas(_up(_weighted_means(scores, some), maximize), epsilon)
+            for some in _portions(draws.weights, scores)
+        ]
+    )
+    area = tolerance_area(means, float(means[best]), epsilon=epsilon, maximize=maximize)
+    found = _around(area, values, draws)
+    return Interval(max(found.low, 0.0), min(found.high, 1.0))
+
+
+def _areas(ups: Array, epsilon: float) -> Array:
+    """Share of the cells within ε of the best one of each resample: (R, cells) to (R,)."""
     tops = np.where(np.isnan(ups), -np.inf, ups).max(axis=1)
     with np.errstate(invalid="ignore"):
         areas = (ups >= tops[:, None] - epsilon).mean(axis=1)
-    values = np.where(np.isfinite(tops), areas, np.nan)
-    area = tolerance_area(means, float(means[best]), epsilon=epsilon, maximize=maximize)
-    found = _around(area, values, seeds)
-    return Interval(max(found.low, 0.0), min(found.high, 1.0))
+    return np.where(np.isfinite(tops), areas, np.nan)
 
 
 def log_decay_auc(means: Array, weight_decays: Array, *, maximize: bool = True) -> float | None:
@@ -244,23 +266,49 @@ def _up(scores: Array, maximize: bool) -> Array:
     return scores if maximize else -scores
 
 
-def _resamples(seeds: int, seed: int) -> Array:
-    """How often each seed is drawn, (RESAMPLES, S)."""
+@dataclass(frozen=True)
+class _Draws:
+    """Resamples of the seeds, equal ones once: of few seeds there are not many."""
+
+    weights: Array
+    """How often each seed is drawn, (R, S) with R at most `RESAMPLES`."""
+    times: npt.NDArray[np.int64]
+    """How often each of these came up, (R,)."""
+
+
+@lru_cache(maxsize=1)
+def _resamples(seeds: int, seed: int) -> _Draws:
     generator = np.random.default_rng(seed)
-    return generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES).astype(float)
+    drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES)
+    weights, times = np.unique(drawn, axis=0, return_counts=True)
+    return _Draws(weights.astype(float), times)
+
+
+def _portions(weights: Array, scores: Array) -> list[Array]:
+    """Part resamples so that the means of one part, (R, cells), take a few megabytes at most."""
+    cells = int(np.prod(scores.shape[:-1]))
+    step = max(1, MEANS_AT_ONCE // max(cells, 1))
+    return [weights[start : start + step] for start in range(0, len(weights), step)]
 
 
 def _weighted_means(scores: Array, weights: Array) -> Array:
     """Means over resampled seeds: (L, W, S) and (R, S) to (R, L·W), NaN where none was drawn."""
     cells = scores.reshape(-1, scores.shape[-1])
     counted = np.isfinite(cells)
+    if counted.all():
+        return np.asarray(weights @ cells.T / scores.shape[-1])
     total = weights @ np.where(counted, cells, 0.0).T
     count = weights @ counted.T.astype(float)
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _around(estimate: float, resampled: Array, seeds: int) -> Interval:
+def _around(estimate: float, resampled: Array, draws: _Draws) -> Interval:
     """Student's t interval whose standard error is the spread of resampled values."""
-    error = np.nanstd(resampled) * np.sqrt(seeds / (seeds - 1))
+    there = np.isfinite(resampled)
+    values, times = resampled[there], draws.times[there]
+    middle = np.average(values, weights=times)
+    spread = np.sqrt(np.average((values - middle) ** 2, weights=times))
+    seeds = draws.weights.shape[-1]
+    error = spread * np.sqrt(seeds / (seeds - 1))
     half = float(stdtrit(seeds - 1, (1 + LEVEL) / 2) * error)
     return Interval(estimate - half, estimate + half)

@@ -1,8 +1,8 @@
 """From trials to maps, table and curves: pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ from scipy.special import stdtrit  # scipy.stats takes three times as long to im
 
 import lpwd.catalogue as optimizers
 from lpwd import robustness
+from service.heatmaps.layout import CODES, Layout
 from service.heatmaps.model import (
     Cell,
     CellState,
@@ -34,26 +35,14 @@ RELIEF = 5
 
 
 @dataclass(frozen=True)
-class TrialView:
-    """What aggregation needs to know of a trial."""
-
-    label: str
-    learning_rate: float
-    weight_decay: float
-    seed: int
-    state: TrialState
-    validation_score: float | None
-    test_score: float | None
-
-
-@dataclass(frozen=True)
 class _Grid:
     """One optimizer's trials on the grid: (L, W, S) arrays."""
 
     validation: robustness.Array
     reported: robustness.Array
     """The split that is shown."""
-    states: npt.NDArray[np.object_]
+    states: npt.NDArray[np.int8]
+    """As `CODES` has them."""
 
     @property
     def means(self) -> robustness.Array:
@@ -62,7 +51,7 @@ class _Grid:
     def best(self, maximize: bool) -> tuple[int, int] | None:
         """Choose a cell on validation; none while there is nothing but divergence."""
         found = robustness.best_cell(robustness.seed_mean(self.validation), maximize=maximize)
-        if found is None or set(self.states[found]) == {TrialState.DIVERGED}:
+        if found is None or (self.states[found] == CODES[TrialState.DIVERGED]).all():
             return None
         return found
 
@@ -88,7 +77,7 @@ def metric_view(task_name: str, split: str) -> MetricView:
 
 def aggregate(
     spec: StudySpec,
-    trials: Sequence[TrialView],
+    layout: Layout,
     *,
     split: str,
     tolerance: float,
@@ -98,7 +87,7 @@ def aggregate(
 
     Args:
         spec: What it asks for.
-        trials: All its trials, in any order and state.
+        layout: All its trials, on the grid.
         split: ``test`` or ``validation``: what the maps show. The best cell is chosen on
             validation in either case.
         tolerance: ε, in the metric's own unit.
@@ -108,7 +97,7 @@ def aggregate(
         Maps, robustness table and learning curves.
     """
     metric = metric_view(spec.task, split)
-    grids = _grids(spec, trials, metric)
+    grids = _grids(spec, layout, metric)
     maps = tuple(
         _heatmap(spec, variant, grids[variant.label], metric, tolerance)
         for variant in spec.variants
@@ -129,69 +118,89 @@ def aggregate(
     )
 
 
-def best_cells(spec: StudySpec, trials: Sequence[TrialView]) -> dict[str, tuple[float, float]]:
+def best_cells(spec: StudySpec, layout: Layout) -> dict[str, tuple[float, float]]:
     """Return the (learning rate, weight decay) of each optimizer's best cell, by label."""
     metric = metric_view(spec.task, "validation")
     found = {}
-    for label, grid in _grids(spec, trials, metric).items():
+    for label, grid in _grids(spec, layout, metric).items():
         best = grid.best(metric.maximize)
         if best is not None:
             found[label] = (spec.learning_rates[best[0]], spec.weight_decays[best[1]])
     return found
 
 
-def _grids(spec: StudySpec, trials: Sequence[TrialView], metric: MetricView) -> dict[str, _Grid]:
-    shape = (len(spec.learning_rates), len(spec.weight_decays), len(spec.seeds))
-    grids = {
-        variant.label: _Grid(
-            np.full(shape, np.nan),
-            np.full(shape, np.nan),
-            np.full(shape, TrialState.PENDING, object),
-        )
-        for variant in spec.variants
+def _grids(spec: StudySpec, layout: Layout, metric: MetricView) -> dict[str, _Grid]:
+    """Return each optimizer's part; a diverged trial scores chance, whatever it reached before."""
+    diverged = layout.states == CODES[TrialState.DIVERGED]
+    validation = np.where(diverged, metric.chance, layout.validation)
+    shown = layout.test if metric.split == "test" else layout.validation
+    reported = np.where(diverged, metric.chance, shown)
+    return {
+        variant.label: _Grid(validation[place], reported[place], layout.states[place])
+        for place, variant in enumerate(spec.variants)
     }
-    places = [
-        {value: index for index, value in enumerate(axis)}
-        for axis in (spec.learning_rates, spec.weight_decays, spec.seeds)
-    ]
-    for trial in trials:
-        grid = grids[trial.label]
-        at = places[0][trial.learning_rate], places[1][trial.weight_decay], places[2][trial.seed]
-        grid.states[at] = trial.state
-        grid.validation[at] = _score(trial, trial.validation_score, metric)
-        grid.reported[at] = _score(
-            trial, trial.test_score if metric.split == "test" else trial.validation_score, metric
-        )
-    return grids
-
-
-def _score(trial: TrialView, score: float | None, metric: MetricView) -> float:
-    """Return a trial's score: chance when it diverged, NaN while it has none."""
-    if trial.state is TrialState.DIVERGED:
-        return metric.chance
-    return np.nan if score is None else score
 
 
 def _heatmap(
     spec: StudySpec, variant: Variant, grid: _Grid, metric: MetricView, tolerance: float
 ) -> Heatmap:
-    best = grid.best(metric.maximize)
     peak = grid.peak(metric, tolerance)
     means = grid.means
     near = np.zeros(means.shape, dtype=bool)
     if peak is not None:
         sign = 1 if metric.maximize else -1
         near = np.nan_to_num(sign * (means - means[peak]), nan=-np.inf) >= -tolerance
-    cells = {}
-    for i, learning_rate in enumerate(spec.learning_rates):
-        for j, weight_decay in enumerate(spec.weight_decays):
-            cell = _cell(
-                learning_rate, weight_decay, grid.reported[i, j], grid.states[i, j], metric
-            )
-            cells[learning_rate, weight_decay] = replace(
-                cell, best=(i, j) == best, within_tolerance=bool(near[i, j])
-            )
+    best = grid.best(metric.maximize)
+    chosen = np.zeros(means.shape, dtype=bool)
+    if best is not None:
+        chosen[best] = True
+    cells = {
+        (cell.learning_rate, cell.weight_decay): cell
+        for cell in _cells(spec, grid, chosen, near, metric)
+    }
     return Heatmap(variant.label, _title(variant), spec.learning_rates, spec.weight_decays, cells)
+
+
+def _cells(
+    spec: StudySpec,
+    grid: _Grid,
+    chosen: npt.NDArray[np.bool_],
+    near: npt.NDArray[np.bool_],
+    metric: MetricView,
+) -> Iterator[Cell]:
+    """Make the cells of a map, row by row, from arrays that are computed at once."""
+    low, high = _intervals(grid.reported, metric)
+    columns = (
+        _cell_states(grid.states),
+        _finite(grid.reported),
+        (grid.states == CODES[TrialState.DIVERGED]).sum(axis=-1).ravel().tolist(),
+        (grid.states == CODES[TrialState.FAILED]).sum(axis=-1).ravel().tolist(),
+        _or_none(grid.means),
+        _or_none(low),
+        _or_none(high),
+        chosen.ravel().tolist(),
+        near.ravel().tolist(),
+    )
+    places = product(spec.learning_rates, spec.weight_decays)
+    for (learning_rate, weight_decay), state, scores, *rest in zip(places, *columns, strict=True):
+        yield Cell(learning_rate, weight_decay, state, len(spec.seeds), scores, *rest)
+
+
+def _finite(scores: robustness.Array) -> list[tuple[float, ...]]:
+    """Return each cell's scores in seed order, without those that are missing."""
+    rows = scores.reshape(-1, scores.shape[-1])
+    known = np.isfinite(rows)
+    if known.all():
+        return list(map(tuple, rows.tolist()))
+    return [tuple(row[there].tolist()) for row, there in zip(rows, known, strict=True)]
+
+
+def _or_none(values: robustness.Array) -> list[float | None]:
+    flat = values.ravel()
+    found: list[float | None] = [*flat.tolist()]
+    for place in np.flatnonzero(np.isnan(flat)):
+        found[place] = None
+    return found
 
 
 def _title(variant: Variant) -> str:
@@ -199,49 +208,47 @@ def _title(variant: Variant) -> str:
     return title if variant.label == variant.name else f"{title} ({variant.label})"
 
 
-def _cell(
-    learning_rate: float,
-    weight_decay: float,
-    scores: robustness.Array,
-    states: Sequence[TrialState],
-    metric: MetricView,
-) -> Cell:
-    known = scores[np.isfinite(scores)]
-    low, high = _interval(known, metric)
-    return Cell(
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        state=_cell_state(states),
-        seeds=len(states),
-        scores=tuple(map(float, known)),
-        diverged=sum(state is TrialState.DIVERGED for state in states),
-        failed=sum(state is TrialState.FAILED for state in states),
-        mean=float(known.mean()) if len(known) else None,
-        low=low,
-        high=high,
+def _cell_states(states: npt.NDArray[np.int8]) -> list[CellState]:
+    """Return the state of each cell, from those of its trials: (L, W, S) to L·W."""
+
+    def some(state: TrialState) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = (states == CODES[state]).any(axis=-1).ravel()
+        return found
+
+    diverged = (states == CODES[TrialState.DIVERGED]).all(axis=-1).ravel()
+    rules = (
+        (some(TrialState.FAILED), CellState.FAILED),
+        (some(TrialState.RUNNING), CellState.RUNNING),
+        (diverged, CellState.DIVERGED),
+        (some(TrialState.PENDING), CellState.PENDING),
     )
+    found = np.full(diverged.shape, CellState.DONE, object)
+    for applies, state in reversed(rules):
+        found[applies] = state
+    return list(found)
 
 
-def _cell_state(states: Sequence[TrialState]) -> CellState:
-    found = set(states)
-    if TrialState.FAILED in found:
-        return CellState.FAILED
-    if TrialState.RUNNING in found:
-        return CellState.RUNNING
-    if found == {TrialState.DIVERGED}:
-        return CellState.DIVERGED
-    if TrialState.PENDING in found:
-        return CellState.PENDING
-    return CellState.DONE
+def _intervals(
+    scores: robustness.Array, metric: MetricView
+) -> tuple[robustness.Array, robustness.Array]:
+    """95 % intervals of the means: Student's t over seeds, within what the metric can be.
 
+    Args:
+        scores: (…, S), NaN where there is none.
+        metric: What they are.
 
-def _interval(scores: robustness.Array, metric: MetricView) -> tuple[float | None, float | None]:
-    """95 % interval of the mean: Student's t over seeds, within what the metric can be."""
-    n = len(scores)
-    if n < 2:
-        return None, None
-    half = float(stdtrit(n - 1, 0.975) * scores.std(ddof=1) / sqrt(n))
-    return _possible(float(scores.mean()) - half, float(scores.mean()) + half, metric)
+    Returns:
+        Both ends, (…); NaN with fewer than two seeds.
+    """
+    known = np.isfinite(scores)
+    count = known.sum(axis=-1)
+    means = robustness.seed_mean(scores)
+    off = np.where(known, scores - means[..., None], 0.0)
+    several = np.maximum(count, 2)
+    deviation = np.sqrt((off**2).sum(axis=-1) / (several - 1))
+    half = stdtrit(several - 1, 0.975) * deviation / np.sqrt(several)
+    low, high = (np.where(count < 2, np.nan, end) for end in (means - half, means + half))
+    return (np.maximum(low, 0.0), np.minimum(high, 1.0)) if metric.percent else (low, high)
 
 
 def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] | None:
@@ -360,15 +367,14 @@ def _curve(
     column = CURVES.index(f"{metric.split}_score")
     epochs = min(len(curve) for curve in curves)
     scores = np.stack([curve[:epochs, column] for curve in curves]).astype(float)
-    bands = [_interval(scores[:, epoch], metric) for epoch in range(epochs)]
-    lows = tuple(low for low, _ in bands if low is not None)
-    highs = tuple(high for _, high in bands if high is not None)
+    low, high = _intervals(scores.T, metric)
+    several = len(curves) > 1
     return LearningCurve(
         optimizer=one.optimizer,
         title=one.title,
         epochs=tuple(range(1, epochs + 1)),
         mean=tuple(map(float, scores.mean(axis=0))),
-        low=lows or None,
-        high=highs or None,
+        low=tuple(low.tolist()) if several else None,
+        high=tuple(high.tolist()) if several else None,
         seeds=len(curves),
     )

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from dataclasses import asdict
 from typing import Any
 
 from service.heatmaps.model import Cell, StudyResults
@@ -26,10 +25,17 @@ COLUMNS = (
 
 def to_json(results: StudyResults) -> dict[str, Any]:
     """Return results as JSON-able data; the cells of a map become a list."""
-    data = asdict(results)
-    for plain, one in zip(data["heatmaps"], results.heatmaps, strict=True):
-        plain["cells"] = [asdict(cell) for cell in one.cells.values()]
-    return data
+    # Not `asdict` as a whole: it copies deeply, and large maps have many cells.
+    return {
+        **vars(results),
+        "metric": vars(results.metric),
+        "heatmaps": [
+            {**vars(one), "cells": [vars(cell) for cell in one.cells.values()]}
+            for one in results.heatmaps
+        ],
+        "robustness": [vars(row) for row in results.robustness],
+        "curves": [vars(curve) for curve in results.curves],
+    }
 
 
 def to_csv(results: StudyResults) -> str:
@@ -45,5 +51,5 @@ def to_csv(results: StudyResults) -> str:
 
 
 def _fields(cell: Cell) -> list[Any]:
-    known = {"finished": len(cell.scores), **asdict(cell)}
+    known = {"finished": len(cell.scores), **vars(cell)}
     return ["" if known[column] is None else known[column] for column in COLUMNS[1:]]

@@ -1,34 +1,40 @@
 """Reading a study's results, aggregated; kept in memory until the study changes."""
 
+import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
+from sqlalchemy import String, Text, cast, select, type_coerce
 from sqlalchemy.orm import Session
 
 from service.db.tables import CurveRow, StudyTrialRow, TrialRow
 from service.events.repository import revision
-from service.heatmaps.aggregate import TrialView, aggregate, best_cells
+from service.heatmaps.aggregate import aggregate, best_cells
+from service.heatmaps.layout import Columns, finished, lay_out
 from service.heatmaps.model import StudyResults
 from service.studies.planning import StudySpec, settings_of
 from service.studies.repository import load_spec, row
 from service.trials import curves
-from service.trials.model import TrialState
 
 DEFAULT_SPLIT = "test"
 DEFAULT_TOLERANCE = 0.01
 """One point of accuracy."""
+READ_AT_ONCE = 10_000
+"""Trials read from the database at once."""
+CURVES_AT_ONCE = 500
+"""Of trials; SQLite allows some thousand bound values."""
 
 
 class ResultsCache:
     """Results of the studies last looked at, by the number of their last event."""
 
-    def __init__(self, size: int = 64) -> None:
-        """Keep `size` studies' results at most."""
-        self._size = size
+    def __init__(self, size: int = 64, cells: int = 50_000) -> None:
+        """Keep `size` studies' results at most, of `cells` cells: a thousand take a megabyte."""
+        self._size, self._cells = size, cells
         self._kept: OrderedDict[tuple[str, str, float, int], StudyResults] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -50,70 +56,69 @@ class ResultsCache:
         found = read_results(session, study_id, split=split, tolerance=tolerance)
         with self._lock:
             self._kept[key] = found
-            while len(self._kept) > self._size:
+            while len(self._kept) > self._size or self._count() > self._cells:
                 self._kept.popitem(last=False)
         return found
+
+    def _count(self) -> int:
+        return sum(len(one.cells) for kept in self._kept.values() for one in kept.heatmaps)
 
 
 def read_results(session: Session, study_id: str, *, split: str, tolerance: float) -> StudyResults:
     """Read a study's trials and aggregate them. Raises `NotFoundError`."""
     spec = load_spec(session, study_id)
-    trials = _trials(session, study_id, spec)
-    best = best_cells(spec, trials)
+    layout = lay_out(spec, _trials(session, study_id, spec))
+    best = best_cells(spec, layout)
     return aggregate(
         spec,
-        trials,
+        layout,
         split=split,
         tolerance=tolerance,
         curves={
-            label: _curves(session, study_id, spec, label, cell) for label, cell in best.items()
+            label: _curves(session, finished(spec, layout, label, cell))
+            for label, cell in best.items()
         },
     )
 
 
-def _trials(session: Session, study_id: str, spec: StudySpec) -> list[TrialView]:
-    labels = _labels(spec)
-    rows = session.execute(
+def _trials(session: Session, study_id: str, spec: StudySpec) -> Iterator[Columns]:
+    """Read plain values, some at a time: many rows leave no time to make objects of them.
+
+    Hyperparameters stay text, which is read once for each way it is written.
+    """
+    variants = {variant.settings: variant.label for variant in spec.variants}
+
+    @cache
+    def label(name: str, given: str) -> str:
+        return variants[settings_of(name, json.loads(given))]
+
+    rows = session.connection().execute(
         select(
             TrialRow.optimizer,
-            TrialRow.hyperparameters,
+            cast(TrialRow.hyperparameters, Text),
             TrialRow.learning_rate,
             TrialRow.weight_decay,
             TrialRow.seed,
-            TrialRow.state,
+            TrialRow.key,
+            type_coerce(TrialRow.state, String),
             TrialRow.validation_score,
             TrialRow.test_score,
         )
         .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
         .where(StudyTrialRow.study_id == study_id)
     )
-    return [TrialView(labels[settings_of(name, given)], *rest) for name, given, *rest in rows]
+    for some in rows.partitions(READ_AT_ONCE):
+        names, given, *rest = zip(*some, strict=True)
+        yield Columns(list(map(label, names, given)), *rest)
 
 
-def _labels(spec: StudySpec) -> Mapping[tuple[str, str], str]:
-    return {variant.settings: variant.label for variant in spec.variants}
-
-
-def _curves(
-    session: Session, study_id: str, spec: StudySpec, label: str, cell: tuple[float, float]
-) -> list[npt.NDArray[np.float32]]:
-    """Return the curves of one cell's finished trials, by seed; diverged ones end early."""
-    variant = next(variant for variant in spec.variants if variant.label == label)
-    rows = session.execute(
-        select(TrialRow.hyperparameters, CurveRow.data)
-        .join(CurveRow, CurveRow.trial_key == TrialRow.key)
-        .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
-        .where(
-            StudyTrialRow.study_id == study_id,
-            TrialRow.optimizer == variant.name,
-            TrialRow.learning_rate == cell[0],
-            TrialRow.weight_decay == cell[1],
-            TrialRow.state == TrialState.DONE,
+def _curves(session: Session, keys: Sequence[str]) -> list[npt.NDArray[np.float32]]:
+    """Return the curves of some trials, in that order."""
+    found: dict[str, bytes] = {}
+    for start in range(0, len(keys), CURVES_AT_ONCE):
+        some = keys[start : start + CURVES_AT_ONCE]
+        rows = session.execute(
+            select(CurveRow.trial_key, CurveRow.data).where(CurveRow.trial_key.in_(some))
         )
-        .order_by(TrialRow.seed)
-    )
-    return [
-        curves.unpack(data)
-        for given, data in rows
-        if settings_of(variant.name, given) == variant.settings
-    ]
+        found.update((key, data) for key, data in rows)
+    return [curves.unpack(found[key]) for key in keys if key in found]

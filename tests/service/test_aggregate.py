@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import t as student_t
 
-from service.heatmaps.aggregate import TrialView, aggregate, best_cells
+from service.heatmaps.aggregate import aggregate, best_cells
 from service.heatmaps.exports import to_csv, to_json
+from service.heatmaps.layout import Columns, lay_out
 from service.heatmaps.model import CellState
 from service.trials.model import TrialState
 from tests.service import work
@@ -31,16 +32,18 @@ def spec(**changes):
 
 
 def trials(of, score):
-    """Make every trial; `score` gives (validation, test), or a state, by (η, λ, seed)."""
+    """Lay out every trial; `score` gives (validation, test), or a state, by (η, λ, seed)."""
     found = []
     for variant in of.variants:
         for place in product(of.learning_rates, of.weight_decays, of.seeds):
             given = score(*place)
             if isinstance(given, TrialState):
-                found.append(TrialView(variant.label, *place, given, None, None))
+                found.append((variant.label, *place, "", given, None, None))
             else:
-                found.append(TrialView(variant.label, *place, DONE, *given))
-    return found
+                found.append((variant.label, *place, "", DONE, *given))
+    return lay_out(
+        of, [Columns(*zip(*part, strict=True)) for part in (found[::2], found[1::2]) if part]
+    )
 
 
 def results(of, score, **options):
@@ -121,8 +124,8 @@ def test_a_study_without_a_result_has_maps_and_no_numbers():
     assert (row.best, row.width, row.area, row.worst, row.cells_done) == (None, None, None, None, 0)
     assert found.heatmaps[0].best is None
     assert {cell.state for cell in found.heatmaps[0].cells.values()} == {CellState.PENDING}
-    assert aggregate(spec(), [], split="test", tolerance=0.01, curves={}) == found
-    assert best_cells(spec(), []) == {}
+    assert aggregate(spec(), lay_out(spec(), []), split="test", tolerance=0.01, curves={}) == found
+    assert best_cells(spec(), lay_out(spec(), [])) == {}
 
 
 def test_a_study_in_training_shows_what_there_is():
