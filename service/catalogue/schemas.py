@@ -1,0 +1,77 @@
+"""The catalogue in JSON."""
+
+from typing import Any
+
+from service.studies.schemas import Answer
+
+
+class OptimizerAnswer(Answer):
+    """An optimizer that studies can name."""
+
+    name: str
+    title: str
+    summary: str
+    source: str
+    """Paper or project it comes from."""
+    version: int
+    base: str
+    """Base update."""
+    rule: str
+    """Decay rule."""
+    role: str
+    """``method``, ``baseline``, ``control`` or ``external``."""
+    default_learning_rate: float
+    default_weight_decay: float
+    hyperparameters: dict[str, Any]
+    """JSON Schema of the hyperparameters besides learning rate and weight decay."""
+
+
+class MetricAnswer(Answer):
+    """The score of a task."""
+
+    name: str
+    maximize: bool
+    chance: float
+    percent: bool
+
+
+class TaskAnswer(Answer):
+    """A task that studies can name."""
+
+    name: str
+    title: str
+    summary: str
+    version: int
+    metric: MetricAnswer
+    epochs: int
+    """Default budget."""
+    batch_size: int
+    """Default batch size."""
+    examples: tuple[int, int, int]
+    """Train, validation and test."""
+    licence: str
+    source: str
+    augmentation: str
+    """What happens to training batches."""
+    datasets: tuple[str, ...]
+    """What it needs, as `GET /api/v1/datasets` names it."""
+    download_bytes: int
+    """What fetching all of these moves."""
+    here: bool
+    """Whether all of these are on the service's machine."""
+
+
+class DataSetAnswer(Answer):
+    """A data set that tasks need."""
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    """Where to read about it."""
+    download_bytes: int
+    """What fetching it moves; 0 for what comes with an installed package."""
+    package: str
+    """That package; empty for what is fetched."""
+    here: bool
+    """Whether it is on the service's machine; `lpwd data fetch NAME` there brings it."""
