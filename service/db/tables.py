@@ -76,6 +76,17 @@ class StudyRow(Base):
         CheckConstraint("losses >= 0", name="losses_in_range"),
         Index("ix_studies_created_at_id", "created_at", "id"),
         Index("ix_studies_state_created_at", "state", "created_at"),
+        Index("ix_studies_owner_id_claimed_at", "owner_id", "claimed_at"),
+        # All that the order of the queue asks of a study, so that its long spec is not read.
+        Index(
+            "ix_studies_queue",
+            "state",
+            "priority",
+            "owner_id",
+            "created_at",
+            "lease_expires_at",
+            "id",
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -85,7 +96,7 @@ class StudyRow(Base):
     """The request in its canonical form, every default written out."""
     state: Mapped[StudyState] = mapped_column(_state(StudyState, "state"))
     error: Mapped[str | None] = mapped_column(Text)
-    owner_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"), index=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("api_keys.id"))
     """The key it was sent with; None where none was needed."""
     note: Mapped[str] = mapped_column(Text, server_default="")
     """For people."""
@@ -94,11 +105,11 @@ class StudyRow(Base):
     time_limit: Mapped[float | None] = mapped_column(Float(53))
     """Seconds that it may be running."""
     training_limit: Mapped[float | None] = mapped_column(Float(53))
-    """Seconds that its trials may train, all workers together."""
+    """Seconds that workers may train it, all of them together."""
     seconds_running: Mapped[float] = mapped_column(Float(53), server_default="0")
     """So far, while a runner had it."""
     seconds_trained: Mapped[float] = mapped_column(Float(53), server_default="0")
-    """So far, of its own trials, all workers together."""
+    """So far, counted by worker: two that train for a second make two."""
     losses: Mapped[int] = mapped_column(Integer, server_default="0")
     """Runners in a row that fell silent while they had it, and got nothing done."""
     last_loss: Mapped[str | None] = mapped_column(Text)
@@ -112,6 +123,8 @@ class StudyRow(Base):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When a runner last took it: owners take turns by this."""
     lease_token: Mapped[str | None] = mapped_column(String(32), index=True)
     """Random, new with every claim: a writer that lost its lease holds an old one."""
     lease_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -354,7 +367,7 @@ class RunnerRow(Base):
     host: Mapped[str] = mapped_column(String(200))
     pid: Mapped[int] = mapped_column(Integer)
     devices: Mapped[list[Any]] = mapped_column(JSON)
-    """One description a worker, for people."""
+    """One `service.runners.model.DeviceUse` a worker."""
     state: Mapped[RunnerState] = mapped_column(_state(RunnerState, "state"))
     study_id: Mapped[str | None] = mapped_column(
         ForeignKey("studies.id", ondelete="SET NULL"), index=True

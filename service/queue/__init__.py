@@ -4,6 +4,7 @@ A study is claimed by compare-and-set and held by a lease, which every write of 
 Whoever lost the lease cannot write: the transaction it tries it in is rolled back.
 """
 
-from service.queue.lease import Lease, claim
+from service.queue.claim import claim
+from service.queue.lease import Lease
 
 __all__ = ["Lease", "claim"]

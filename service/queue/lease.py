@@ -1,15 +1,16 @@
-"""Claiming a study and holding it."""
+"""Holding a study: every write proves the lease, and counts what the study uses up."""
 
-import secrets
-from datetime import datetime, timedelta
+import time
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.db import Database, utcnow
+from service.db import clock, utcnow
 from service.db.tables import StudyRow, StudyTrialRow, TrialRow
 from service.errors import LeaseLostError
 from service.events.repository import HEADER, announce
+from service.queue.usage import Usage
 from service.studies.model import StudyState
 from service.studies.repository import release_trials
 from service.trials.model import KNOWN, TrialState
@@ -22,21 +23,45 @@ class Lease:
         self.study_id = study_id
         self.token = token
         self._duration = timedelta(seconds=seconds)
+        self._counted = time.monotonic()
+        """Until when the time that the study runs has been written down."""
+        self.usage = Usage()
+        """As of the last renewal."""
 
-    def renew(self, session: Session) -> None:
+    def renew(self, session: Session, *, trained: float = 0.0, progress: bool = False) -> None:
         """Prove that the lease is held and extend it: the first statement of every write.
+
+        Args:
+            session: Of the write.
+            trained: Seconds that workers have trained since they were last counted.
+            progress: Whether something was done that outlives this runner.
 
         Raises:
             LeaseLostError: Another runner has the study, or it was cancelled or deleted.
         """
+        moment = time.monotonic()
+        values: dict[str, object] = {
+            "lease_expires_at": clock.now(session) + self._duration,
+            "seconds_running": StudyRow.seconds_running + max(0.0, moment - self._counted),
+            "seconds_trained": StudyRow.seconds_trained + trained,
+        }
+        if progress:
+            values["losses"] = 0
         held = session.execute(
             update(StudyRow)
             .where(StudyRow.id == self.study_id, StudyRow.lease_token == self.token)
-            .values(lease_expires_at=utcnow() + self._duration)
-            .returning(StudyRow.id)
-        ).all()
-        if not held:
+            .values(values)
+            .returning(
+                StudyRow.seconds_running,
+                StudyRow.seconds_trained,
+                StudyRow.time_limit,
+                StudyRow.training_limit,
+            )
+        ).first()
+        if held is None:
             raise LeaseLostError(f"study {self.study_id} is no longer this runner's")
+        self._counted = moment
+        self.usage = Usage(*held)
 
     def estimate(self, session: Session, seconds_left: float | None) -> None:
         """Note how long the study still takes, as of now; None while that cannot be told."""
@@ -82,6 +107,29 @@ class Lease:
         release_trials(session, self.study_id)
         announce(session, self.study_id, HEADER)
 
+    def lose(self, session: Session, reason: str, most: int) -> StudyState | None:
+        """Put the study back after what it trained on was lost; returns failed where that is once
+        too often.
+
+        Args:
+            session: Of the write.
+            reason: What was lost.
+            most: How often in a row that may happen without getting anything done.
+        """
+        self.renew(session)
+        count = session.scalar(
+            update(StudyRow)
+            .where(StudyRow.id == self.study_id)
+            .values(losses=StudyRow.losses + 1, last_loss=reason)
+            .returning(StudyRow.losses)
+        )
+        if (count or 0) < most:
+            self.give_back(session)
+            return None
+        session.execute(update(StudyRow).where(StudyRow.id == self.study_id).values(losses=0))
+        self.fail(session, LOST.format(count=count, reason=reason, id=self.study_id))
+        return StudyState.FAILED
+
     def fail(self, session: Session, reason: str) -> None:
         """End the study as failed, for a reason that no further try would change."""
         self.end(session, StudyState.FAILED, reason)
@@ -107,66 +155,6 @@ class Lease:
         )
 
 
-def claim(database: Database, *, seconds: float, device: str) -> Lease | None:
-    """Take the oldest study that waits, or whose runner has fallen silent.
-
-    Of several runners that try at once, one gets it.
-
-    Args:
-        database: Where the queue is.
-        seconds: How long the lease lasts without renewal.
-        device: What the study will train on, for people.
-
-    Returns:
-        The lease, or None when there is nothing to do.
-    """
-    with database.read() as session:
-        # An idle runner must not hold up writers: the lock is taken only when there is something.
-        if session.scalar(_oldest(utcnow())) is None:
-            return None
-    with database.write() as session:
-        now = utcnow()
-        # Locked as an update locks it, so that events may refer to it meanwhile.
-        oldest = _oldest(now).with_for_update(skip_locked=True, key_share=True)
-        study_id = session.scalar(oldest)
-        if study_id is None:
-            return None
-        lease = Lease(study_id, secrets.token_hex(16), seconds)
-        taken = session.execute(
-            update(StudyRow)
-            .where(StudyRow.id == study_id, _free(now))
-            .values(
-                state=StudyState.RUNNING,
-                lease_token=lease.token,
-                lease_expires_at=now + timedelta(seconds=seconds),
-                started_at=func.coalesce(StudyRow.started_at, now),
-                device=device,
-                seconds_left=None,
-                estimated_at=None,
-                error=None,
-            )
-            .returning(StudyRow.id)
-        ).all()
-        if not taken:
-            return None
-        release_trials(session, study_id)
-        announce(session, study_id, HEADER)
-        return lease
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    """Whether nobody works on a study that is to be trained."""
-    return or_(
-        StudyRow.state == StudyState.QUEUED,
-        (StudyRow.state == StudyState.RUNNING) & (StudyRow.lease_expires_at <= now),
-        (StudyRow.state == StudyState.RUNNING) & StudyRow.lease_expires_at.is_(None),
-    )
-
-
-def _oldest(now: datetime) -> Select[str]:
-    return select(StudyRow.id).where(_free(now)).order_by(StudyRow.created_at, StudyRow.id).limit(1)
-
-
 def _failures(session: Session, study_id: str) -> str:
     reasons = session.scalars(
         select(TrialRow.reason)
@@ -176,3 +164,9 @@ def _failures(session: Session, study_id: str) -> str:
     ).all()
     noun = "trial" if len(reasons) == 1 else "trials"
     return f"{len(reasons)} {noun} could not be trained; the first: {reasons[0]}"
+
+
+LOST = (
+    "given up after {count} attempts in a row that got nothing done; the last: {reason}. Look for "
+    "the cause in the runner's log (most often memory), then POST /api/v1/studies/{id}/retry"
+)

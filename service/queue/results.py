@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
@@ -48,12 +48,19 @@ def missing(session: Session, study_id: str) -> list[str]:
 def claim_trials(
     database: Database, lease: Lease, keys: Sequence[str], labels: Iterable[str]
 ) -> set[str]:
-    """Take pending trials for training; returns those that no other study was quicker to take."""
+    """Take pending trials for training; returns those that no other study was quicker to take.
+
+    Taking the same again gives the same.
+    """
     with database.write() as session:
         lease.renew(session)
         taken = session.scalars(
             update(TrialRow)
-            .where(TrialRow.key.in_(keys), TrialRow.state == TrialState.PENDING)
+            .where(
+                TrialRow.key.in_(keys),
+                # Its own again: where the answer to a first try was lost with the connection.
+                or_(TrialRow.state == TrialState.PENDING, TrialRow.claimed_by == lease.token),
+            )
             .values(state=TrialState.RUNNING, claimed_by=lease.token, epochs_done=0)
             .returning(TrialRow.key)
         ).all()
@@ -69,14 +76,25 @@ def record(
     results: Sequence[Result] = (),
     progress: Mapping[str, int] | None = None,
     seconds_left: float | None = None,
+    trained: float = 0.0,
+    kept: bool = False,
 ) -> None:
     """Store finished trials with their curves, how far others have come, and the time left.
+
+    Args:
+        database: Where they are stored.
+        lease: On the study.
+        results: Finished trials.
+        progress: Key to epochs of trials in training.
+        seconds_left: Estimate for the study; None while that cannot be told.
+        trained: Seconds of workers since they were last counted.
+        kept: Whether a checkpoint was kept, from which another runner would go on.
 
     Raises:
         LeaseLostError: The study is no longer this runner's; nothing was written.
     """
     with database.write() as session:
-        lease.renew(session)
+        lease.renew(session, trained=trained, progress=kept or bool(results))
         lease.estimate(session, seconds_left)
         if progress:
             _advance(session, lease, progress)
@@ -116,7 +134,9 @@ def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, lim
             TrialRow.state == TrialState.RUNNING,
             TrialRow.claimed_by == lease.token,
         )
-        session.execute(update(TrialRow).where(*mine).values(attempts=TrialRow.attempts + 1))
+        session.execute(
+            update(TrialRow).where(*mine).values(attempts=TrialRow.attempts + 1, last_loss=reason)
+        )
         session.execute(
             update(TrialRow)
             .where(*mine, TrialRow.attempts >= limit)

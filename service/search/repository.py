@@ -157,6 +157,7 @@ def record(
     outcomes: Sequence[Outcome] = (),
     underway: Iterable[Underway] = (),
     seconds_left: float | None = None,
+    trained: float = 0.0,
 ) -> None:
     """Store points that have ended, how far others have come, and the time left.
 
@@ -167,7 +168,7 @@ def record(
     """
     with database.write() as session:
         alone(session, Alone.COMPOSE)  # as whoever else adds trials
-        lease.renew(session)
+        lease.renew(session, trained=trained, progress=bool(outcomes))
         lease.estimate(session, seconds_left)
         moved = [_advance(session, lease, one) for one in underway]
         stored: list[str] = []

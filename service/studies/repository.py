@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from service.db import utcnow
+from service.db import clock, utcnow
 from service.db.locks import Alone, alone
 from service.db.tables import IdempotencyRow, PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
@@ -276,7 +276,7 @@ def release_trials(session: Session, study_id: str) -> None:
         delete(PointRow).where(PointRow.study_id == study_id, PointRow.state == PointState.RUNNING)
     )
     live = select(StudyRow.lease_token).where(
-        StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > utcnow()
+        StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > clock.now(session)
     )
     mine = select(StudyTrialRow.trial_key).where(StudyTrialRow.study_id == study_id)
     released = session.scalars(

@@ -25,6 +25,8 @@ STUDY_COLUMNS = (
 )
 """In SQL: SQLite takes a new column's constraints only with the column, which Alembic has not."""
 
+QUEUE = ["state", "priority", "owner_id", "created_at", "lease_expires_at", "id"]
+
 
 def upgrade() -> None:
     """Apply the change."""
@@ -44,7 +46,9 @@ def upgrade() -> None:
     )
     for column in STUDY_COLUMNS:
         op.execute(f"ALTER TABLE studies ADD COLUMN {column}")
-    op.create_index(op.f("ix_studies_owner_id"), "studies", ["owner_id"])
+    op.add_column("studies", sa.Column("claimed_at", UTCDateTime(), nullable=True))
+    op.create_index("ix_studies_owner_id_claimed_at", "studies", ["owner_id", "claimed_at"])
+    op.create_index("ix_studies_queue", "studies", QUEUE)
     op.add_column("trials", sa.Column("last_loss", sa.Text(), nullable=True))
     op.create_table(
         "study_tags",
@@ -150,7 +154,9 @@ def downgrade() -> None:
     for table in ("deliveries", "webhooks", "runners", "study_tags"):
         op.drop_table(table)
     op.drop_column("trials", "last_loss")
-    op.drop_index(op.f("ix_studies_owner_id"), "studies")
+    for index in ("ix_studies_queue", "ix_studies_owner_id_claimed_at"):
+        op.drop_index(index, "studies")
+    op.drop_column("studies", "claimed_at")
     for column in reversed(STUDY_COLUMNS):
         op.execute(f"ALTER TABLE studies DROP COLUMN {column.split()[0]}")
     op.drop_table("api_keys")
