@@ -36,9 +36,10 @@ class Watch:
         now = time.monotonic()
         before, self._seen = self._seen, {}
         for study_id, expires_at in leases:
+            assert expires_at is not None  # noqa: S101 - the query says so
             known = before.get(study_id)
-            fresh = known is None or known[0] != expires_at
-            self._seen[study_id] = (expires_at, now) if known is None or fresh else known
+            moved = known is None or known[0] != expires_at
+            self._seen[study_id] = (expires_at, now) if known is None or moved else known
         return {
             study_id: expires_at
             for study_id, (expires_at, since) in self._seen.items()
