@@ -7,6 +7,7 @@ behind a cache: the same specification is drawn once.
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections import OrderedDict
@@ -56,6 +57,23 @@ class Renderer:
     def render_png(self, spec: dict[str, Any], scale: float = 2) -> bytes:
         """The specification as a PNG of ``scale`` pixels for each pixel of its own."""
         return self._picture(spec, "png", scale)
+
+    def look(self) -> str:
+        """Say how the child process is; one that was killed is started again.
+
+        Raises:
+            RenderingError: It cannot be started, or this renderer is closed.
+        """
+        if not self._child.pids:
+            return "not started: no picture was asked for yet"
+        if self._drawing_lock.acquire(blocking=False):
+            try:
+                return f"process {self._child.call(os.getpid, seconds=LONGEST_RENDER)}"
+            except ChildLostError as error:
+                raise RenderingError(f"charts cannot be drawn: {error}") from error
+            finally:
+                self._drawing_lock.release()
+        return "drawing"
 
     def close(self) -> None:
         """End the child process; a picture asked for afterwards raises."""

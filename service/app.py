@@ -20,6 +20,8 @@ from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
 from service.limits import BodyLimit
+from service.metrics import Metrics
+from service.metrics import endpoints as metrics
 from service.page_queries import PageQueries
 from service.presets import endpoints as presets
 from service.request_log import RequestLog
@@ -40,7 +42,9 @@ class Service(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all layers, the outermost first to be called."""
-        return SecurityHeaders(RequestLog(super().build_middleware_stack()))
+        return SecurityHeaders(
+            RequestLog(super().build_middleware_stack(), self.state.metrics.observe)
+        )
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -70,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.renderer = renderer
     app.state.results = cache
     app.state.searches = searches
+    app.state.metrics = Metrics(database)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     app.add_middleware(GZipMiddleware, compresslevel=5)
     problems.install(app)
@@ -82,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(resource.router)
     app.include_router(api)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(pages(PageQueries(database, cache, searches), renderer))
     mount_static(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from dashboards.rendering import Renderer
 from service.db import Database
 from service.heatmaps.queries import ResultsCache
+from service.metrics.registry import Metrics
 from service.search.reading import SearchReader
 from service.settings import Settings
 
@@ -40,4 +41,12 @@ DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 ResultsOf = Annotated[ResultsCache, Depends(_results)]
 SearchesOf = Annotated[SearchReader, Depends(_searches)]
+
+
+def _metrics(request: Request) -> Metrics:
+    found: Metrics = request.app.state.metrics
+    return found
+
+
 RendererOf = Annotated[Renderer, Depends(_renderer)]
+MetricsOf = Annotated[Metrics, Depends(_metrics)]

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from service.cli import config, data, db, presets, processes, studies
+from service.cli import config, data, db, health, presets, processes, studies
 from service.client import ClientError
 from service.errors import ServiceError
 from service.settings import SettingsError
@@ -26,6 +26,7 @@ app.command()(studies.cancel)
 app.command()(processes.api)
 app.command()(processes.runner)
 app.command()(processes.scheduler)
+app.command()(health.health)
 app.add_typer(presets.app, name="presets")
 app.add_typer(data.app, name="data")
 app.add_typer(db.app, name="db")

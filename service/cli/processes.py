@@ -161,6 +161,8 @@ def open_database(here: Settings, *, migrate: bool = False, current: bool = True
         raise CannotStartError(
             f"LPWD_DATABASE_URL is not the URL of a SQLite or PostgreSQL database: {error}"
         ) from error
+    except schema.UnknownRevisionError as error:
+        raise CannotStartError(str(error)) from error
     except (DBAPIError, OSError) as error:
         raise CannotStartError(f"the database cannot be opened: {error}") from error
     if missing and current:

@@ -1,4 +1,4 @@
-"""Keys, owners, tags, priorities and limits of studies; runners; webhooks."""
+"""Keys, owners, tags, priorities and limits of studies; runners; webhooks; signs of life."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -86,6 +86,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_runners_study_id"), "runners", ["study_id"])
     _create_webhooks()
+    _create_signs_of_life()
 
 
 def _create_webhooks() -> None:
@@ -145,13 +146,33 @@ def _create_webhooks() -> None:
     )
 
 
+def _create_signs_of_life() -> None:
+    op.create_table(
+        "heartbeats",
+        sa.Column("id", sa.String(length=16), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("host", sa.String(length=200), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_at", UTCDateTime(), nullable=False),
+        sa.Column("seen_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_heartbeats")),
+    )
+    op.create_table(
+        "counters",
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("value >= 0", name=op.f("ck_counters_value_in_range")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_counters")),
+    )
+
+
 def _one_of(name: str, *values: str) -> sa.Enum:
     return sa.Enum(*values, name=name, native_enum=False, create_constraint=True, length=16)
 
 
 def downgrade() -> None:
     """Take the change back: who sent a study, and what people wrote about it, is forgotten."""
-    for table in ("deliveries", "webhooks", "runners", "study_tags"):
+    for table in ("counters", "heartbeats", "deliveries", "webhooks", "runners", "study_tags"):
         op.drop_table(table)
     op.drop_column("trials", "last_loss")
     for index in ("ix_studies_queue", "ix_studies_owner_id_claimed_at"):

@@ -1,0 +1,87 @@
+"""`lpwd health`: whether a process of the service is well, for those who restart it."""
+
+import json
+import socket
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import httpx
+import typer
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.cli.processes import open_database
+from service.db import utcnow
+from service.db.counters import last_seen
+from service.db.tables import RunnerRow
+from service.scheduler import BEAT_EVERY
+from service.settings import Settings, settings
+
+PATIENCE = 10.0
+MISSED = 4
+"""Signs of life in a row that may be missed."""
+
+
+class Process(StrEnum):
+    """A process of the service."""
+
+    API = "api"
+    RUNNER = "runner"
+    SCHEDULER = "scheduler"
+
+
+def health(
+    process: Annotated[Process, typer.Argument(help="Which process to ask after.")],
+) -> None:
+    """Tell whether a process of this host is well; the exit status is 1 where it is not.
+
+    Of the API, what /readyz says. Of runner and scheduler, when they last wrote to the database.
+    """
+    here = settings()
+    if process is Process.API:
+        well, said = _api(here)
+    else:
+        well, said = _alive(here, process)
+    typer.echo(said)
+    raise typer.Exit(0 if well else 1)
+
+
+def _api(here: Settings) -> tuple[bool, str]:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(here.host, here.host)  # noqa: S104 - not bound
+    url = f"http://{f'[{host}]' if ':' in host else host}:{here.port}/readyz"
+    try:
+        answer = httpx.get(url, timeout=PATIENCE, trust_env=False)
+        found = answer.json()
+    except (httpx.TransportError, json.JSONDecodeError) as error:
+        return False, f"api: does not answer at {url} ({error})"
+    lines = [
+        f"  {one['name']:10}{'ok' if one['ok'] else 'NO':4}{one['detail']}"
+        for one in found["checks"]
+    ]
+    return answer.is_success, "\n".join([f"api: {found['status']}", *lines])
+
+
+def _alive(here: Settings, process: Process) -> tuple[bool, str]:
+    database = open_database(here)
+    host = socket.gethostname()[:200]
+    try:
+        with database.read() as session:
+            if process is Process.RUNNER:
+                bound = MISSED * here.lease_seconds
+                query = select(func.max(RunnerRow.seen_at)).where(RunnerRow.host == host)
+                seen = session.scalar(query)
+            else:
+                bound = MISSED * BEAT_EVERY
+                seen = last_seen(session, process, host)
+    except SQLAlchemyError as error:
+        return False, f"{process}: the database does not answer ({type(error).__name__})"
+    finally:
+        database.close()
+    if seen is None:
+        return False, f"{process}: none was ever heard of on {host}"
+    silent = utcnow() - seen
+    said = f"{process}: heard of {max(0.0, silent.total_seconds()):.0f} s ago"
+    if silent > timedelta(seconds=bound):
+        return False, f"{said}, which is longer than {bound:.0f} s"
+    return True, said
