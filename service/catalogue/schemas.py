@@ -1,4 +1,4 @@
-"""The catalogue in JSON."""
+"""The catalogue in JSON, and the studies that ship."""
 
 from typing import Any
 
@@ -75,3 +75,18 @@ class DataSetAnswer(Answer):
     """That package; empty for what is fetched."""
     here: bool
     """Whether it is on the service's machine; `lpwd data fetch NAME` there brings it."""
+
+
+class PresetAnswer(Answer):
+    """A study that is ready to be sent."""
+
+    name: str
+    title: str
+    description: str
+    trials: int
+    datasets: tuple[str, ...]
+    """Data sets that it needs; `lpwd data fetch NAME` brings one."""
+    data_here: bool
+    """Whether they are where the service runs."""
+    study: dict[str, Any]
+    """The body to send to `POST /api/v1/studies`."""

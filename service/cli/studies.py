@@ -73,7 +73,7 @@ def watch(study_id: IdArgument, server: ServerOption = None) -> None:
 def cancel(study_id: IdArgument, server: ServerOption = None) -> None:
     """Cancel a queued or running study. Finished trials keep their results."""
     with Client(server or _local()) as client:
-        console.print(f"study {study_id}: {client.cancel(study_id)}")
+        console.print(f"study {study_id}: {client.cancel(study_id).state}")
 
 
 def demo(
@@ -108,8 +108,7 @@ def demo(
             ended = _watch(client, created.study.id, look)
             if ended.state is StudyState.DONE:
                 for kind in ("png", "svg"):
-                    picture = folder / f"heatmap.{kind}"
-                    picture.write_bytes(client.picture(ended.id, kind))
+                    picture = client.export(ended.id, folder / f"heatmap.{kind}")
                     console.print(f"wrote {picture}")
     except GaveUpError as error:
         raise CannotStartError(str(error)) from error
@@ -150,7 +149,7 @@ def _watch(client: Client, study_id: str, look: Callable[[], None] = lambda: Non
     try:
         with progress:
             bar = progress.add_task("queued", total=1.0, trials="")
-            for study in client.watch(study_id):
+            for study in client.watch(study_id, listen=False):
                 progress.update(
                     bar,
                     completed=study.progress,
@@ -164,7 +163,7 @@ def _watch(client: Client, study_id: str, look: Callable[[], None] = lambda: Non
         )
         raise typer.Exit(130) from None
     if study.search is not None:
-        console.print(tables.best_points(client.search(study_id)))
+        console.print(tables.best_points(client.search(study_id).model_dump()))
     elif study.finished:
         console.print(tables.robustness(client.results(study_id)))
     return study

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from service import presets
-from service.presets.schemas import PresetAnswer
+from service.catalogue.schemas import PresetAnswer
 from service.problems import PROBLEMS
 
 router = APIRouter(prefix="/presets", tags=["presets"])
