@@ -6,7 +6,7 @@ from typing import Protocol
 
 from service.heatmaps.model import MetricView, StudyResults
 from service.search.model import SearchResults
-from service.studies.model import StudyPage, StudyState, StudySummary
+from service.studies.model import StudyFilter, StudyPage, StudySummary
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class BestScore:
 class Queries(Protocol):
     """Reads only; every method may be called from many threads at once."""
 
-    def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
-        """Studies, newest first, of one state or of all."""
+    def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
+        """The studies that a filter finds, in its order."""
         ...
 
     def study(self, study_id: str) -> StudySummary:

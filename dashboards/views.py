@@ -31,7 +31,7 @@ from dashboards.tables import interval_glyph
 from dashboards.verdict import confound, honesty, verdict
 from service.heatmaps.model import StudyResults
 from service.search.model import StudyMode
-from service.studies.model import StudyPage, StudyState, StudySummary
+from service.studies.model import StudyFilter, StudyPage, StudyState, StudySummary
 
 HERE: Final = Path(__file__).parent
 
@@ -98,7 +98,7 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
         return drawing(spec, renderer)
 
     def listed(state: StudyState | None, cursor: str | None) -> dict[str, Any]:
-        page = queries.list_studies(state, cursor)
+        page = queries.list_studies(StudyFilter(states=(state,) if state else ()), cursor)
         return studies_context(page, state, cursor, queries)
 
     @router.get("/")

@@ -30,10 +30,21 @@ from service.search import endpoints as search
 from service.search.reading import SearchReader
 from service.settings import Settings
 from service.strictness import refuse_unknown_parameters
+from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
 
-RESOURCES = (studies, trials, heatmaps, search, events, schedules, catalogue, presets)
+RESOURCES = (
+    studies,
+    study_actions,
+    trials,
+    heatmaps,
+    search,
+    events,
+    schedules,
+    catalogue,
+    presets,
+)
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
 
 

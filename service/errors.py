@@ -45,6 +45,14 @@ class ConflictError(ServiceError):
     title = "Not possible in the present state"
 
 
+class PreconditionFailedError(ServiceError):
+    """What was to be changed is no longer as the client last saw it."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+    kind = "precondition-failed"
+    title = "It was changed meanwhile"
+
+
 class IdempotencyKeyReusedError(ServiceError):
     """An `Idempotency-Key` was used before, for another request."""
 

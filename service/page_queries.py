@@ -10,7 +10,7 @@ from service.heatmaps.queries import ResultsCache
 from service.search.model import SearchResults, StudyMode
 from service.search.reading import SearchReader
 from service.studies import queries
-from service.studies.model import StudyPage, StudyState, StudySummary
+from service.studies.model import StudyFilter, StudyPage, StudySummary
 
 LISTED = 5_000
 """Trials of a study whose best scores the list shows: those of larger ones take seconds to find,
@@ -26,10 +26,10 @@ class PageQueries:
         self._cache = cache
         self._searches = searches
 
-    def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
-        """Return studies, newest first, of one state or of all."""
+    def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
+        """Return the studies that a filter finds, in its order."""
         with self._database.read() as session:
-            return queries.page(session, state=state, cursor=cursor)
+            return queries.page(session, wanted, cursor=cursor)
 
     def study(self, study_id: str) -> StudySummary:
         """Return one study. Raises `NotFoundError`."""

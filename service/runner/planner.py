@@ -42,19 +42,17 @@ class Planner:
         self._sizes = sizes
         self._checkpoints = checkpoints
         with database.read() as session:
-            self._spec = load_spec(session, lease.study_id)
-        self._labels = _labels(self._spec)
-        self._kind = (
-            self._spec.task,
-            self._spec.task_version,
-            self._spec.budget,
-            frozenset(self._labels),
-        )
-        self._trials = {trial.key: trial for trial in self._spec.trials()}
+            self._learn_spec(load_spec(session, lease.study_id))
         self._begun_before = True
         """Whether to look for checkpoints: at first, and when a worker was lost."""
         self.waiting: deque[PackRun] = deque()
         """Packs that were planned and not begun."""
+
+    def _learn_spec(self, spec: StudySpec) -> None:
+        self._spec = spec
+        self._labels = _labels(spec)
+        self._kind = (spec.task, spec.task_version, spec.budget, frozenset(self._labels))
+        self._trials = spec.keyed
 
     @property
     def measurement(self) -> Measurement | None:
@@ -100,6 +98,8 @@ class Planner:
             return None
         with self._database.read() as session:
             keys = missing(session, self._lease.study_id)
+            if not self._trials.keys() >= set(keys):  # it was extended
+                self._learn_spec(load_spec(session, self._lease.study_id))
         if self._begun_before:
             self._begun_before = False
             self._resume(set(keys))

@@ -16,6 +16,7 @@ from service.schedules.schemas import ScheduleChange, ScheduleRequest
 from service.search.planning import resolve_any
 from service.search.schemas import ANY_STUDY, SearchRequest
 from service.studies import repository as studies
+from service.studies.details import details_of
 from service.studies.schemas import StudyRequest
 
 
@@ -162,10 +163,11 @@ def _fire(
     if firing is None:
         return None
     try:
-        spec = resolve_any(ANY_STUDY.validate_python(schedule.study), max_trials=max_trials)
+        request = ANY_STUDY.validate_python(schedule.study)
+        spec = resolve_any(request, max_trials=max_trials)
     except (ServiceError, ValueError) as error:
         # An optimizer or task that has left the catalogue: said in the firing, for all to see.
         firing.error = str(error)
     else:
-        firing.study_id = studies.create(session, spec)
+        firing.study_id = studies.create(session, spec, details_of(request))
     return firing

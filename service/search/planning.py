@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import lpwd.catalogue
+from lpwd.errors import LpwdError
 from service.errors import InvalidRequestError
 from service.search.schemas import MAX_POINTS, SearchRequest
 from service.search.space import resolve_space
@@ -19,6 +21,9 @@ from service.studies.planning import (
     resolve_variants,
 )
 from service.studies.schemas import StudyRequest
+from workers import tasks
+from workers.contracts import ENGINE_VERSION
+from workers.errors import WorkersError
 from workers.search.contracts import Halving, Kind, Parameter, Search, SearchedOptimizer
 
 MODE = "search"
@@ -126,7 +131,7 @@ def resolve_search(request: SearchRequest, *, max_trials: int) -> SearchSpec:
             hyperparameter both fixed and searched, or more trials than may be.
     """
     task = resolve_task(request)
-    variants = resolve_variants(request)
+    variants = resolve_variants(request.optimizers)
     budget = resolve_budget(request, task)
     _check_labels(request, variants)
     limit = max_trials // (len(variants) * len(request.seeds))
@@ -209,3 +214,25 @@ def _optimizers(
                 )
         found.append(one)
     return tuple(found)
+
+
+def impossible(spec: SearchSpec) -> str | None:
+    """Tell why the present code cannot train what a search asks for; None where it can."""
+    search = spec.search
+    try:
+        same = (
+            search.engine_version == ENGINE_VERSION
+            and search.task_version == tasks.get(search.task).version
+            and all(
+                one.version == lpwd.catalogue.get(one.name).version for one in search.optimizers
+            )
+        )
+    except (LpwdError, WorkersError) as error:
+        return str(error)
+    return None if same else OUTDATED
+
+
+OUTDATED = (
+    "the task, an optimizer or the engine has changed since this search was sent; "
+    "send it again to search with the present code"
+)

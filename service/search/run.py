@@ -5,12 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import lpwd.catalogue
-from lpwd.errors import LpwdError
 from service.db import Database
 from service.queue import Lease
 from service.search.estimate import Used, seconds_left
-from service.search.planning import SearchSpec
+from service.search.planning import impossible
 from service.search.repository import (
     Outcome,
     Underway,
@@ -25,8 +23,7 @@ from service.search.repository import (
 )
 from service.studies.model import StudyState
 from workers import tasks
-from workers.contracts import ENGINE_VERSION, TrialSpec
-from workers.errors import WorkersError
+from workers.contracts import TrialSpec
 from workers.search.contracts import (
     ENOUGH,
     FINAL,
@@ -284,25 +281,3 @@ class SearchRun:
         self._noted = now
         if outcomes:
             self._losses = 0
-
-
-def impossible(spec: SearchSpec) -> str | None:
-    """Tell why the present code cannot train what a search asks for; None where it can."""
-    search = spec.search
-    try:
-        same = (
-            search.engine_version == ENGINE_VERSION
-            and search.task_version == tasks.get(search.task).version
-            and all(
-                one.version == lpwd.catalogue.get(one.name).version for one in search.optimizers
-            )
-        )
-    except (LpwdError, WorkersError) as error:
-        return str(error)
-    return None if same else OUTDATED
-
-
-OUTDATED = (
-    "the task, an optimizer or the engine has changed since this search was sent; "
-    "send it again to search with the present code"
-)

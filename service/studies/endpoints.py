@@ -1,18 +1,23 @@
-"""`/studies`."""
+"""`/studies`: sending, reading, changing and deleting them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from pydantic import AfterValidator, AwareDatetime
 
 from service.app_state import DatabaseOf, SettingsOf
 from service.problems import PROBLEMS
 from service.search.planning import resolve_any
 from service.search.schemas import AnyStudyRequest
-from service.studies import queries, repository
-from service.studies.model import StudyState
-from service.studies.planning import StudySpec
-from service.studies.schemas import StudyAnswer, StudyCreated, StudyPageAnswer, StudyPlan
+from service.studies import changes, queries, repository
+from service.studies.action_schemas import StudyChange
+from service.studies.answering import CREATED, IdempotencyKey, StudyId, create_from, study_answer
+from service.studies.details import details_of, read_details
+from service.studies.filters import LONGEST_CURSOR
+from service.studies.model import StudyFilter, StudyOrder, StudyState
+from service.studies.resending import request_of
+from service.studies.schemas import TAG, StudyAnswer, StudyCreated, StudyPageAnswer
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
@@ -35,17 +40,16 @@ SEARCH_EXAMPLE = {
     "seeds": 3,
     "budget": {"points": 30},
 }
+CHANGE_EXAMPLE = {"name": "Digits, wide", "tags": ["paper"], "note": "Figure 3", "priority": 10}
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {**PROBLEMS[422], "description": "Not possible in the study's present state"}
 }
+CHANGED: dict[int | str, dict[str, Any]] = {
+    412: {**PROBLEMS[422], "description": "It was changed since the ETag in `If-Match`"}
+}
 
 
-@router.post(
-    "",
-    status_code=201,
-    response_model=StudyCreated,
-    responses={200: {"model": StudyPlan, "description": "A dry run, or a study sent before"}},
-)
+@router.post("", status_code=201, response_model=StudyCreated, responses=CREATED)
 def create(
     study: Annotated[
         AnyStudyRequest,
@@ -55,82 +59,180 @@ def create(
     database: DatabaseOf,
     settings: SettingsOf,
     dry_run: Annotated[bool, Query(description="Only say what it would cost.")] = False,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]+$",
-            description="Makes sending twice create once: the second answer is the first's study.",
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Send a study. Trials that have a result already are never trained again."""
-    spec = resolve_any(study, max_trials=settings.max_trials)
-    if isinstance(spec, StudySpec):
-        spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
-    if dry_run:
-        with database.read() as session:
-            return JSONResponse(_plan(repository.plan(session, spec)).model_dump(mode="json"))
-    with database.write() as session:
-        plan = repository.plan(session, spec)
-        study_id, new = repository.create_once(session, spec, idempotency_key)
-    with database.read() as session:
-        answer = StudyAnswer.model_validate(queries.summary(session, study_id))
-    body = StudyCreated(**dict(_plan(plan)), study=answer)
-    location = str(request.url_for("read_study", study_id=study_id).path)
-    return JSONResponse(
-        body.model_dump(mode="json"),
-        status_code=201 if new else 200,
-        headers={"Location": location},
+    return create_from(
+        resolve_any(study, max_trials=settings.max_trials),
+        details_of(study),
+        request=request,
+        database=database,
+        dry_run=dry_run,
+        idempotency_key=idempotency_key,
     )
 
 
-def _plan(plan: repository.Plan) -> StudyPlan:
-    return StudyPlan(
-        trials=plan.trials,
-        known=plan.known,
-        missing=plan.missing,
-        estimated_worker_seconds=plan.estimated_worker_seconds,
-        points=plan.points,
-        epochs=plan.epochs,
-        spec=plan.spec.to_json(),
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no such moment in UTC") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+WORD = r"^[^\x00-\x1f\x7f]+$"
+
+
+def wanted(
+    state: Annotated[
+        list[StudyState] | None,
+        Query(max_length=len(StudyState), description="Only those in one of these states."),
+    ] = None,
+    task: Annotated[
+        str | None, Query(max_length=100, pattern=WORD, description="Only those of this task.")
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            pattern=WORD,
+            description="Only those with this optimizer: a name of the catalogue, or a label.",
+        ),
+    ] = None,
+    owner: Annotated[
+        str | None,
+        Query(max_length=100, pattern=WORD, description="Only those sent with the key so named."),
+    ] = None,
+    tag: Annotated[
+        list[Annotated[str, Query(pattern=TAG)]] | None,
+        Query(max_length=20, description="Only those with all of these tags."),
+    ] = None,
+    text: Annotated[
+        str | None,
+        Query(
+            alias="q",
+            max_length=200,
+            pattern=WORD,
+            description="Only those with this in name, note or id, in capitals or not.",
+        ),
+    ] = None,
+    created_after: Annotated[
+        Moment | None, Query(description="Only those sent at this moment or later.")
+    ] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="Only those sent before this moment.")
+    ] = None,
+    order: Annotated[StudyOrder, Query(description="What comes first.")] = StudyOrder.NEWEST,
+) -> StudyFilter:
+    """Dependency: which studies a request asks for."""
+    return StudyFilter(
+        states=tuple(state or ()),
+        task=task,
+        optimizer=optimizer,
+        owner=owner,
+        tags=tuple(tag or ()),
+        text=text,
+        created_after=created_after,
+        created_before=created_before,
+        order=order,
     )
 
 
 @router.get("")
 def list_studies(
     database: DatabaseOf,
-    state: Annotated[StudyState | None, Query(description="Only those in this state.")] = None,
+    wanted: Annotated[StudyFilter, Depends(wanted)],
     cursor: Annotated[
-        str | None, Query(max_length=200, description="`next_cursor` of the page before.")
+        str | None,
+        Query(
+            max_length=LONGEST_CURSOR,
+            description="`next_cursor` of the page before, which had the same order.",
+        ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Studies on a page.")] = 50,
 ) -> StudyPageAnswer:
-    """List studies, newest first."""
+    """List studies. What is sent between two pages shifts nothing."""
     with database.read() as session:
-        found = queries.page(session, state=state, cursor=cursor, limit=limit)
+        found = queries.page(session, wanted, cursor=cursor, limit=limit)
     return StudyPageAnswer.model_validate(found)
 
 
 @router.get("/{study_id}", name="read_study")
-def read(study_id: str, database: DatabaseOf) -> StudyAnswer:
-    """Return a study and how far it has come."""
-    with database.read() as session:
-        return StudyAnswer.model_validate(queries.summary(session, study_id))
+def read(study_id: StudyId, database: DatabaseOf, response: Response) -> StudyAnswer:
+    """Return a study and how far it has come.
+
+    The `ETag` changes with what `PATCH` can change, not with progress.
+    """
+    return study_answer(database, study_id, response)
 
 
-@router.post("/{study_id}/cancel", responses=CONFLICT)
-def cancel(study_id: str, database: DatabaseOf) -> StudyAnswer:
-    """Cancel a queued or running study. Finished trials keep their results."""
+@router.patch("/{study_id}", responses=CHANGED)
+def change(
+    study_id: StudyId,
+    change: Annotated[StudyChange, Body(openapi_examples={"note": {"value": CHANGE_EXAMPLE}})],
+    database: DatabaseOf,
+    response: Response,
+    if_match: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=1000,
+            pattern=r"^[\x20-\x7e]+$",
+            description="The `ETag` last seen: refuses the change if somebody was quicker.",
+        ),
+    ] = None,
+) -> StudyAnswer:
+    """Change name, tags, note, priority or limits. What is left out stays."""
     with database.write() as session:
-        repository.cancel(session, study_id)
+        changes.change(session, study_id, change, if_match)
+    return study_answer(database, study_id, response)
+
+
+TagPath = Annotated[str, Path(pattern=TAG, description="Lower case, digits and `._+-`.")]
+
+
+@router.put("/{study_id}/tags/{tag}", responses=CONFLICT)
+def add_tag(
+    study_id: StudyId, tag: TagPath, database: DatabaseOf, response: Response
+) -> StudyAnswer:
+    """Tag a study. A tag that it has stays."""
+    with database.write() as session:
+        changes.add_tag(session, study_id, tag)
+    return study_answer(database, study_id, response)
+
+
+@router.delete("/{study_id}/tags/{tag}")
+def remove_tag(
+    study_id: StudyId, tag: TagPath, database: DatabaseOf, response: Response
+) -> StudyAnswer:
+    """Take a tag from a study. One that it does not have is no error."""
+    with database.write() as session:
+        changes.remove_tag(session, study_id, tag)
+    return study_answer(database, study_id, response)
+
+
+@router.get("/{study_id}/request")
+def read_request(study_id: StudyId, database: DatabaseOf) -> dict[str, Any]:
+    """Return the body for `POST /api/v1/studies` that sends this study again.
+
+    Sent after the study was deleted, it brings a grid back: results of trials are kept.
+    """
     with database.read() as session:
-        return StudyAnswer.model_validate(queries.summary(session, study_id))
+        study = repository.row(session, study_id)
+        return request_of(repository.read_spec(study), read_details(session, study))
 
 
 @router.delete("/{study_id}", status_code=204, responses=CONFLICT)
-def delete(study_id: str, database: DatabaseOf) -> None:
-    """Delete a study that has ended. Results of its trials stay, for other studies to reuse."""
+def delete(
+    study_id: StudyId,
+    database: DatabaseOf,
+    cancel: Annotated[
+        bool, Query(description="Cancel it before, if it is queued or running.")
+    ] = False,
+) -> None:
+    """Delete a study that has ended. Results of its trials stay, for other studies to reuse.
+
+    To undo it, read `/request` before and send that again; a search's points are gone.
+    """
     with database.write() as session:
-        repository.remove(session, study_id)
+        repository.remove(session, study_id, cancelled=cancel)

@@ -37,6 +37,42 @@ TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
 }
 
 
+def leading_to(state: StudyState) -> tuple[StudyState, ...]:
+    """Return the states that `state` may follow."""
+    return tuple(before for before in StudyState if state in TRANSITIONS[before])
+
+
+@dataclass(frozen=True)
+class Limits:
+    """After how much a study is stopped; None for no limit."""
+
+    running_seconds: float | None = None
+    """Time that it is running."""
+    training_seconds: float | None = None
+    """Time that its trials train, all workers together."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """How much a study has used so far of what `Limits` bounds."""
+
+    running_seconds: float = 0.0
+    training_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is said about a study besides what it trains: no part of its trials' identity."""
+
+    tags: tuple[str, ...] = ()
+    """Sorted."""
+    note: str = ""
+    priority: int = 0
+    limits: Limits = Limits()
+    owner_id: str | None = None
+    """The key it was sent with."""
+
+
 @dataclass(frozen=True)
 class StudySummary:
     """A study in a list."""
@@ -77,6 +113,15 @@ class StudySummary:
     search: SearchCounts | None = None
     """Of a search; its trials are those of points that were trained in full, and it has no rates
     of its own."""
+    owner: str | None = None
+    """Name of the key it was sent with; None where none was needed."""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    priority: int = 0
+    limits: Limits = Limits()
+    used: Used = Used()
+    last_loss: str | None = None
+    """Which runner fell silent while it had the study, and when."""
 
     @property
     def mode(self) -> StudyMode:
@@ -86,8 +131,45 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """Some studies, newest first."""
+    """Some studies, in the order that was asked for."""
 
     items: tuple[StudySummary, ...]
     next_cursor: str | None
     """Where the next page begins; None on the last."""
+
+
+class StudyOrder(StrEnum):
+    """What a list begins with."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    PRIORITY = "priority"
+    """The highest; among equal ones the newest."""
+
+
+@dataclass(frozen=True)
+class StudyFilter:
+    """Which studies; every field narrows the list, one that is empty does not."""
+
+    states: tuple[StudyState, ...] = ()
+    """Any of these."""
+    task: str | None = None
+    optimizer: str | None = None
+    """Its name in the catalogue, or the label it has in the study."""
+    owner: str | None = None
+    """Name of the key that a study was sent with."""
+    tags: tuple[str, ...] = ()
+    """All of these."""
+    text: str | None = None
+    """Somewhere in name, note or id, in capitals or not."""
+    created_after: datetime | None = None
+    """At this moment or later."""
+    created_before: datetime | None = None
+    """Before this moment."""
+    order: StudyOrder = StudyOrder.NEWEST
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it leaves out anything."""
+        return self != StudyFilter(order=self.order)

@@ -1,7 +1,7 @@
 """From a request to trials: pure, against the catalogues."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
@@ -11,7 +11,7 @@ import lpwd.catalogue as optimizers
 from lpwd.errors import LpwdError
 from service.errors import InvalidRequestError
 from service.studies.order import coarse_to_fine
-from service.studies.schemas import StudyBase, StudyRequest
+from service.studies.schemas import OptimizerChoice, StudyBase, StudyRequest
 from workers import tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
 from workers.errors import DataMissingError, UnknownTaskError
@@ -34,16 +34,18 @@ class Variant:
         return settings_of(self.name, self.hyperparameters)
 
 
-def changed(variant: Variant) -> dict[str, Any]:
-    """Return the hyperparameters that differ from the catalogue's defaults, all of an optimizer
-    that the catalogue no longer has."""
+def changed(optimizer: str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of an optimizer's hyperparameters that differ from the catalogue's defaults.
+
+    All of an optimizer that the catalogue no longer has.
+    """
     try:
-        defaults = optimizers.get(variant.name).resolve({})
+        defaults = optimizers.get(optimizer).resolve({})
     except LpwdError:
         defaults = {}
     return {
         name: value
-        for name, value in variant.hyperparameters.items()
+        for name, value in hyperparameters.items()
         if name not in defaults or defaults[name] != value
     }
 
@@ -145,7 +147,7 @@ def resolve(request: StudyRequest, *, max_trials: int, require_data: bool = True
             range, the same optimizer and settings twice, too many trials, or data that is missing.
     """
     task = resolve_task(request, require_data=require_data)
-    variants = resolve_variants(request)
+    variants = resolve_variants(request.optimizers)
     _check_distinct(variants)
     spec = StudySpec(
         name=request.name or default_name(task.title, variants),
@@ -157,15 +159,20 @@ def resolve(request: StudyRequest, *, max_trials: int, require_data: bool = True
         seeds=request.seeds,
         budget=resolve_budget(request, task),
     )
+    check_size(spec, max_trials)
+    return spec
+
+
+def check_size(spec: StudySpec, max_trials: int) -> None:
+    """Make sure that a study is not too large. Raises `InvalidRequestError`."""
     if spec.trial_count > max_trials:
         raise InvalidRequestError(
-            f"{len(variants)} optimizers × {len(spec.learning_rates)} learning rates × "
+            f"{len(spec.variants)} optimizers × {len(spec.learning_rates)} learning rates × "
             f"{len(spec.weight_decays)} weight decays × {len(spec.seeds)} seeds are "
             f"{spec.trial_count:,} trials; this installation takes {max_trials:,} a study "
             "(LPWD_MAX_TRIALS)",
             field="seeds",
         )
-    return spec
 
 
 def resolve_task(request: StudyBase, *, require_data: bool = True) -> Task:
@@ -194,17 +201,16 @@ def resolve_budget(request: StudyBase, task: Task) -> Budget:
     )
 
 
-def resolve_variants(request: StudyBase) -> tuple[Variant, ...]:
+def resolve_variants(choices: Sequence[OptimizerChoice]) -> tuple[Variant, ...]:
     """Return a study's optimizers, every hyperparameter written out.
 
     Raises:
         InvalidRequestError: An unknown optimizer or hyperparameter, or a value out of range.
     """
-    return tuple(_variant(request, position) for position in range(len(request.optimizers)))
+    return tuple(_variant(choice, position) for position, choice in enumerate(choices))
 
 
-def _variant(request: StudyBase, position: int) -> Variant:
-    choice = request.optimizers[position]
+def _variant(choice: OptimizerChoice, position: int) -> Variant:
     try:
         entry = optimizers.get(choice.name)
     except LpwdError as error:

@@ -1,25 +1,22 @@
 """Reading studies: one set of queries for the API, the pages and the command line."""
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import StudyRow, StudyTrialRow, TrialRow
-from service.errors import InvalidRequestError
+from service.db.tables import KeyRow, StudyRow, StudyTrialRow, TrialRow
 from service.search.queries import search_summaries, searched
+from service.studies.details import limits_of, tags_of
 from service.studies.eta import eta
-from service.studies.model import StudyPage, StudyState, StudySummary
+from service.studies.filters import after, conditions, cursor_after, ordering
+from service.studies.model import StudyFilter, StudyPage, StudySummary, Used
 from service.studies.planning import StudySpec, changed
 from service.studies.repository import row
 from service.trials.model import TrialState
 
-LONGEST_CURSOR = 200
+EVERYTHING = StudyFilter()
 
 
 @dataclass
@@ -37,62 +34,64 @@ def summary(session: Session, study_id: str) -> StudySummary:
 
 
 def page(
-    session: Session, *, state: StudyState | None = None, cursor: str | None = None, limit: int = 50
+    session: Session,
+    wanted: StudyFilter = EVERYTHING,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> StudyPage:
-    """Return studies, newest first.
+    """Return some of the studies that a filter finds.
 
     Args:
         session: Where to read.
-        state: Only those in this state.
+        wanted: Which studies, and in which order.
         cursor: `next_cursor` of the page before.
         limit: Studies on a page.
 
     Raises:
         InvalidRequestError: The cursor is none of ours.
     """
-    query = select(StudyRow).order_by(StudyRow.created_at.desc(), StudyRow.id.desc())
-    if state is not None:
-        query = query.where(StudyRow.state == state)
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    query = select(StudyRow).where(*conditions(wanted, sqlite=sqlite))
     if cursor is not None:
-        query = query.where(_before(cursor))
-    rows = session.scalars(query.limit(limit + 1)).all()
+        query = query.where(after(cursor, wanted.order))
+    rows = session.scalars(query.order_by(*ordering(wanted.order)).limit(limit + 1)).all()
     shown = rows[:limit]
     more = len(rows) > limit
     return StudyPage(
         tuple(_summaries(session, shown)),
-        _encode(shown[-1].created_at, shown[-1].id) if more else None,
-    )
-
-
-def _encode(created_at: datetime, study_id: str) -> str:
-    return base64.urlsafe_b64encode(
-        json.dumps([created_at.isoformat(), study_id]).encode()
-    ).decode()
-
-
-def _before(cursor: str) -> ColumnElement[bool]:
-    try:
-        if len(cursor) > LONGEST_CURSOR:
-            raise ValueError
-        moment, study_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        created_at = datetime.fromisoformat(moment).astimezone(UTC)
-        if not (isinstance(study_id, str) and study_id.isalnum()):
-            raise ValueError
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
-        raise InvalidRequestError(
-            f"cursor {cursor[:80]!r} is not one of this service's; leave it out to start anew",
-            field="cursor",
-        ) from error
-    return or_(
-        StudyRow.created_at < created_at,
-        and_(StudyRow.created_at == created_at, StudyRow.id < study_id),
+        cursor_after(shown[-1], wanted.order) if more else None,
     )
 
 
 def _summaries(session: Session, rows: Sequence[StudyRow]) -> list[StudySummary]:
     searches = search_summaries(session, [study for study in rows if searched(study)])
     counts = _counts(session, [study.id for study in rows])
-    return [searches.get(study.id) or _summary(study, counts[study.id]) for study in rows]
+    found = [searches.get(study.id) or _summary(study, counts[study.id]) for study in rows]
+    tags = tags_of(session, [study.id for study in rows])
+    owners = _owners(session, rows)
+    return [
+        replace(
+            summary,
+            owner=owners.get(study.owner_id),
+            tags=tags[study.id],
+            note=study.note,
+            priority=study.priority,
+            limits=limits_of(study),
+            used=Used(study.seconds_running, study.seconds_trained),
+            last_loss=study.last_loss,
+        )
+        for study, summary in zip(rows, found, strict=True)
+    ]
+
+
+def _owners(session: Session, rows: Sequence[StudyRow]) -> dict[str | None, str]:
+    """Return the names of the keys that studies were sent with."""
+    ids = {study.owner_id for study in rows if study.owner_id is not None}
+    if not ids:
+        return {}
+    names = select(KeyRow.id, KeyRow.name).where(KeyRow.id.in_(ids))
+    return {found.id: found.name for found in session.execute(names)}
 
 
 def _counts(session: Session, ids: Sequence[str]) -> dict[str, _Counts]:
@@ -139,5 +138,7 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         eta_seconds=eta(study),
         device=study.device,
         budget=spec.budget,
-        hyperparameters={variant.label: changed(variant) for variant in spec.variants},
+        hyperparameters={
+            one.label: changed(one.name, one.hyperparameters) for one in spec.variants
+        },
     )

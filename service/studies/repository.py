@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
@@ -17,12 +17,14 @@ from service.db.upsert import insert_new
 from service.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
 from service.search.planning import MODE, SearchSpec
-from service.studies.model import StudyState
+from service.studies.details import add_tags, columns
+from service.studies.model import Details, StudyState, leading_to
 from service.studies.planning import StudySpec
 from service.trials.model import KNOWN, TrialState
 from workers.contracts import TrialSpec
 from workers.search.contracts import PointState
 
+PLAIN = Details()
 SEEN_AT_ONCE = 500
 """Keys in one query: SQLite allows some thousand bound values."""
 TELLING_EPOCHS = 2
@@ -52,7 +54,7 @@ def plan(session: Session, spec: StudySpec | SearchSpec) -> Plan:
     """Count a study's trials and those already known, and estimate the time of the rest."""
     if isinstance(spec, SearchSpec):
         return plan_search(session, spec)
-    known = _known(session, list(spec.keyed))
+    known = count_known(session, list(spec.keyed))
     missing = spec.trial_count - known
     per_epoch = _seconds_per_epoch(session, spec.task, spec.budget.epochs)
     if missing == 0:
@@ -75,7 +77,7 @@ def plan_search(session: Session, spec: SearchSpec) -> Plan:
     return Plan(spec, spec.trial_count, 0, seconds, spec.points, spec.epochs_at_most)
 
 
-def create_search(session: Session, spec: SearchSpec) -> str:
+def create_search(session: Session, spec: SearchSpec, details: Details = PLAIN) -> str:
     """Write a search; return its id. Its points are not known before they are proposed."""
     study_id = secrets.token_hex(6)
     session.add(
@@ -87,26 +89,33 @@ def create_search(session: Session, spec: SearchSpec) -> str:
             state=StudyState.QUEUED,
             reused=0,
             created_at=utcnow(),
+            **columns(details),
         )
     )
     session.flush()
+    add_tags(session, study_id, details.tags)
     return study_id
 
 
-def create(session: Session, spec: StudySpec | SearchSpec) -> str:
+def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PLAIN) -> str:
     """Write a study and those of its trials that are new; return its id.
 
     A grid of which every trial is known is done at once.
+
+    Args:
+        session: Where.
+        spec: What it trains.
+        details: What is said about it besides.
     """
     if isinstance(spec, SearchSpec):
-        return create_search(session, spec)
+        return create_search(session, spec, details)
     alone(session, Alone.COMPOSE)
     now = utcnow()
     study_id = secrets.token_hex(6)
     keys = list(spec.keyed)
     insert_new(session, TrialRow, (trial_row(t, key, now) for key, t in spec.keyed.items()))
-    retried = _retry_failed(session, keys)
-    known = _known(session, keys)
+    retried = retry_failed(session, keys)
+    known = count_known(session, keys)
     done = known == len(keys)
     session.add(
         StudyRow(
@@ -119,9 +128,11 @@ def create(session: Session, spec: StudySpec | SearchSpec) -> str:
             created_at=now,
             started_at=now if done else None,
             finished_at=now if done else None,
+            **columns(details),
         )
     )
     session.flush()
+    add_tags(session, study_id, details.tags)
     insert_new(
         session,
         StudyTrialRow,
@@ -130,13 +141,16 @@ def create(session: Session, spec: StudySpec | SearchSpec) -> str:
             for position, key in enumerate(keys)
         ),
     )
-    for chunk in _chunks(retried):
+    for chunk in chunks(retried):
         announce_trials(session, chunk, SUMMARIES, besides=study_id)
     return study_id
 
 
 def create_once(
-    session: Session, spec: StudySpec | SearchSpec, idempotency_key: str | None
+    session: Session,
+    spec: StudySpec | SearchSpec,
+    idempotency_key: str | None,
+    details: Details = PLAIN,
 ) -> tuple[str, bool]:
     """Create a study, or find the one that the same request with this key created before.
 
@@ -147,12 +161,13 @@ def create_once(
         IdempotencyKeyReusedError: The key came with another request.
     """
     if idempotency_key is None:
-        return create(session, spec), True
-    digest = hashlib.sha256(json.dumps(spec.to_json(), sort_keys=True).encode()).hexdigest()
+        return create(session, spec, details), True
+    sent = json.dumps([spec.to_json(), asdict(details)], sort_keys=True)
+    digest = hashlib.sha256(sent.encode()).hexdigest()
     alone(session, Alone.COMPOSE)
     earlier = session.get(IdempotencyRow, idempotency_key)
     if earlier is None:
-        study_id = create(session, spec)
+        study_id = create(session, spec, details)
         session.add(
             IdempotencyRow(
                 key=idempotency_key, request_hash=digest, study_id=study_id, created_at=utcnow()
@@ -183,6 +198,34 @@ def load_spec(session: Session, study_id: str) -> StudySpec:
     return StudySpec.from_json(spec)
 
 
+def read_spec(study: StudyRow) -> StudySpec | SearchSpec:
+    """Return what a study asks for, whichever its mode."""
+    if study.spec.get("mode") == MODE:
+        return SearchSpec.from_json(study.spec)
+    return StudySpec.from_json(study.spec)
+
+
+def locked(session: Session, study_id: str) -> StudyRow:
+    """Return a study's row as it is now; until the commit nobody else changes it.
+
+    Whoever also needs to be alone takes that before: in this order no two wait for each other.
+
+    Raises:
+        NotFoundError: There is no such study.
+    """
+    # As an update locks it, so that events may refer to it meanwhile.
+    query = (
+        select(StudyRow)
+        .where(StudyRow.id == study_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    found = session.scalar(query) if study_id.isalnum() else None
+    if found is None:
+        raise _no_such(study_id)
+    return found
+
+
 def row(session: Session, study_id: str) -> StudyRow:
     """Return a study's row, or raise `NotFoundError`."""
     found = session.get(StudyRow, study_id) if study_id.isalnum() else None
@@ -194,7 +237,7 @@ def row(session: Session, study_id: str) -> StudyRow:
 def unfinished(session: Session, study_ids: Sequence[str]) -> set[str]:
     """Return those of the studies that there are, and that have not ended."""
     found: set[str] = set()
-    for chunk in _chunks(study_ids):
+    for chunk in chunks(study_ids):
         rows = session.execute(
             select(StudyRow.id, StudyRow.state).where(StudyRow.id.in_(chunk))
         ).all()
@@ -221,7 +264,7 @@ def cancel(session: Session, study_id: str) -> None:
         update(StudyRow)
         .where(
             StudyRow.id == study_id,
-            StudyRow.state.in_([StudyState.QUEUED, StudyState.RUNNING]),
+            StudyRow.state.in_(leading_to(StudyState.CANCELLED)),
         )
         .values(
             state=StudyState.CANCELLED,
@@ -240,20 +283,30 @@ def cancel(session: Session, study_id: str) -> None:
         raise ConflictError(f"study {study_id} is {state}: only queued or running can be cancelled")
 
 
-def remove(session: Session, study_id: str) -> None:
+def remove(session: Session, study_id: str, *, cancelled: bool = False) -> None:
     """Delete a study that has ended, and trials without a result that no other study wants.
 
     Results stay: another study may ask for the same trials.
 
+    Args:
+        session: Where.
+        study_id: The study.
+        cancelled: Whether to cancel it before, if it is queued or running.
+
     Raises:
         NotFoundError: There is no such study.
-        ConflictError: It is queued or running.
+        ConflictError: It is queued or running, and not to be cancelled.
     """
     alone(session, Alone.COMPOSE)
-    alone(session, Alone.ANNOUNCE)
-    state = row(session, study_id).state
+    state = locked(session, study_id).state
     if not state.final:
-        raise ConflictError(f"study {study_id} is {state}: cancel it before you delete it")
+        if not cancelled:
+            raise ConflictError(
+                f"study {study_id} is {state}: cancel it before you delete it, or delete it with "
+                "?cancel=true"
+            )
+        cancel(session, study_id)
+    alone(session, Alone.ANNOUNCE)
     keys = list(
         session.scalars(
             select(StudyTrialRow.trial_key)
@@ -266,7 +319,7 @@ def remove(session: Session, study_id: str) -> None:
     )
     session.execute(delete(StudyRow).where(StudyRow.id == study_id))
     wanted = exists().where(StudyTrialRow.trial_key == TrialRow.key)
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         session.execute(delete(TrialRow).where(TrialRow.key.in_(chunk), ~wanted))
 
 
@@ -292,10 +345,10 @@ def release_trials(session: Session, study_id: str) -> None:
     announce_trials(session, released, HEADER)
 
 
-def _retry_failed(session: Session, keys: Sequence[str]) -> list[str]:
+def retry_failed(session: Session, keys: Sequence[str]) -> list[str]:
     """Let failed trials be tried again: whoever asks for them anew wants that. Returns them."""
     retried: list[str] = []
-    for chunk in _chunks(keys):
+    for chunk in chunks(keys):
         retried += session.scalars(
             update(TrialRow)
             .where(TrialRow.key.in_(chunk), TrialRow.state == TrialState.FAILED)
@@ -305,7 +358,8 @@ def _retry_failed(session: Session, keys: Sequence[str]) -> list[str]:
     return retried
 
 
-def _known(session: Session, keys: Sequence[str]) -> int:
+def count_known(session: Session, keys: Sequence[str]) -> int:
+    """Return how many of the trials have a result."""
     return sum(
         session.scalar(
             select(func.count())
@@ -313,7 +367,7 @@ def _known(session: Session, keys: Sequence[str]) -> int:
             .where(TrialRow.key.in_(chunk), TrialRow.state.in_(KNOWN))
         )
         or 0
-        for chunk in _chunks(keys)
+        for chunk in chunks(keys)
     )
 
 
@@ -334,7 +388,8 @@ def _seconds_per_epoch(session: Session, task: str, epochs: int) -> float | None
     return session.scalar(select(func.sum(recent.c.seconds) / func.sum(recent.c.epochs_done)))
 
 
-def _chunks(keys: Sequence[str]) -> list[Sequence[str]]:
+def chunks(keys: Sequence[str]) -> list[Sequence[str]]:
+    """Return keys in portions that one query takes."""
     return [keys[i : i + SEEN_AT_ONCE] for i in range(0, len(keys), SEEN_AT_ONCE)]
 
 

@@ -31,6 +31,9 @@ MAX_RATES = 200
 MAX_SEEDS = 1000
 MAX_SETTING = 1e300
 MIN_LEARNING_RATE, MAX_RATE = 1e-12, 1000.0
+MAX_TAGS = 50
+MAX_NOTE = 10_000
+MAX_LIMIT = 365 * 86_400.0
 MAX_NAME = 100
 """Characters of a name in a catalogue, or of a hyperparameter's value."""
 
@@ -129,6 +132,7 @@ WeightDecay = Annotated[
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 NAME = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 LABEL = r"^[a-z0-9][a-z0-9._-]{0,59}$"
+TAG = r"^[a-z0-9][a-z0-9._+-]{0,59}$"
 
 
 def _name(value: str) -> str:
@@ -150,6 +154,38 @@ def _label(value: str) -> str:
     return value
 
 
+def _tag(value: str) -> str:
+    """Refuse what is no tag."""
+    if not re.fullmatch(TAG, value):
+        raise ValueError(
+            f"{shown(value)} is no tag: small letters, digits and . _ + - are wanted, 60 at most, "
+            "of which the first is a letter or a digit"
+        )
+    return value
+
+
+LearningRates = Annotated[
+    tuple[LearningRate, ...],
+    Field(min_length=1, max_length=MAX_RATES),
+    AfterValidator(distinct),
+    AfterValidator(sorted),
+    AfterValidator(tuple),
+]
+WeightDecays = Annotated[
+    tuple[WeightDecay, ...],
+    Field(min_length=1, max_length=MAX_RATES),
+    AfterValidator(distinct),
+    AfterValidator(sorted),
+    AfterValidator(tuple),
+]
+Seeds = Annotated[
+    tuple[Seed, ...],
+    BeforeValidator(_count_to_seeds),
+    Field(min_length=1, max_length=MAX_SEEDS),
+    AfterValidator(distinct),
+    AfterValidator(sorted),
+    AfterValidator(tuple),
+]
 Name = Annotated[
     str,
     Field(min_length=1, max_length=200),
@@ -157,6 +193,18 @@ Name = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME}),
 ]
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": LABEL})]
+Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": TAG})]
+Tags = Annotated[
+    tuple[Tag, ...],
+    Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+    AfterValidator(sorted),
+    AfterValidator(tuple),
+]
+NOTE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+Note = Annotated[str, Field(max_length=MAX_NOTE, pattern=NOTE)]
+Priority = Annotated[StrictInt, Field(ge=-100, le=100)]
+Seconds = Annotated[StrictFloat, Field(gt=0, le=MAX_LIMIT, allow_inf_nan=False)]
 
 
 class OptimizerChoice(Request):
@@ -220,6 +268,15 @@ class NumericsChoice(Request):
         return self
 
 
+class LimitsChoice(Request):
+    """When to stop a study that takes too long. What is left out is not limited."""
+
+    running_seconds: Seconds | None = None
+    """Time that it is running."""
+    training_seconds: Seconds | None = None
+    """Time that its trials train, all workers together."""
+
+
 class StudyBase(Request):
     """What every study asks for, whatever its mode."""
 
@@ -229,17 +286,17 @@ class StudyBase(Request):
     """As `GET /api/v1/tasks` lists it."""
     optimizers: Annotated[tuple[OptimizerChoice, ...], Field(min_length=1, max_length=MAX_RATES)]
     """Names, or objects with `name`, `hyperparameters` and `label`."""
-    seeds: Annotated[
-        tuple[Seed, ...],
-        BeforeValidator(_count_to_seeds),
-        Field(min_length=1, max_length=MAX_SEEDS),
-        AfterValidator(distinct),
-        AfterValidator(sorted),
-        AfterValidator(tuple),
-    ] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """A number of seeds, or the seeds themselves."""
     budget: BudgetChoice = BudgetChoice()
     numerics: NumericsChoice = NumericsChoice()
+    tags: Tags = ()
+    """To find it by: lower case, digits and `._+-`."""
+    note: Note = ""
+    """For people."""
+    priority: Priority = 0
+    """Studies with a higher one are trained first."""
+    limits: LimitsChoice = LimitsChoice()
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:
@@ -252,21 +309,9 @@ class StudyRequest(StudyBase):
 
     mode: Literal["grid"] = "grid"
     """How to choose what to train: every cell of a grid, or points of a search."""
-    learning_rates: Annotated[
-        tuple[LearningRate, ...],
-        Field(min_length=1, max_length=MAX_RATES),
-        AfterValidator(distinct),
-        AfterValidator(sorted),
-        AfterValidator(tuple),
-    ]
+    learning_rates: LearningRates
     """Of a grid, as are weight decays; a search has a space instead."""
-    weight_decays: Annotated[
-        tuple[WeightDecay, ...],
-        Field(min_length=1, max_length=MAX_RATES),
-        AfterValidator(distinct),
-        AfterValidator(sorted),
-        AfterValidator(tuple),
-    ]
+    weight_decays: WeightDecays
     """0 is a weight decay like any other, and has a column of its own on the map."""
 
     @model_validator(mode="before")
@@ -343,6 +388,20 @@ class SearchProgress(Answer):
     """Points that nothing more will come of."""
 
 
+class LimitsAnswer(Answer):
+    """After how much a study is stopped; null for no limit."""
+
+    running_seconds: float | None
+    training_seconds: float | None
+
+
+class UsedAnswer(Answer):
+    """How much of that it has used so far."""
+
+    running_seconds: float
+    training_seconds: float
+
+
 class StudyAnswer(Answer):
     """A study and how far it has come."""
 
@@ -381,6 +440,15 @@ class StudyAnswer(Answer):
     """By label, those that differ from the catalogue's defaults; of a grid alone."""
     search: SearchProgress | None
     """Of a search alone."""
+    owner: str | None
+    """Name of the key it was sent with; null where none was needed."""
+    tags: tuple[str, ...]
+    note: str
+    priority: int
+    limits: LimitsAnswer
+    used: UsedAnswer
+    last_loss: str | None
+    """Which runner fell silent while it had the study, and when."""
 
 
 class StudyPlan(Answer):
@@ -408,8 +476,16 @@ class StudyCreated(StudyPlan):
     study: StudyAnswer
 
 
+class StudyExtended(StudyPlan):
+    """What an extension costs, and the study."""
+
+    added: int
+    """New trials; of a search, at most."""
+    study: StudyAnswer
+
+
 class StudyPageAnswer(Answer):
-    """Some studies, newest first."""
+    """Some studies, in the order that was asked for."""
 
     items: tuple[StudyAnswer, ...]
     next_cursor: str | None

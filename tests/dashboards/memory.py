@@ -15,7 +15,7 @@ from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
 from service.heatmaps.model import StudyResults
 from service.search.model import SearchResults
-from service.studies.model import StudyPage, StudyState, StudySummary
+from service.studies.model import StudyFilter, StudyPage, StudySummary
 
 PAGE_SIZE = 20
 
@@ -32,8 +32,9 @@ class Memory:
         self.events: Queue[str | None] = Queue()
         self.closed = False
 
-    def list_studies(self, state: StudyState | None, cursor: str | None) -> StudyPage:
-        found = [study for study, _ in self.studies.values() if state in (None, study.state)]
+    def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
+        studies = [study for study, _ in self.studies.values()]
+        found = [one for one in studies if not wanted.states or one.state in wanted.states]
         start = int(cursor or 0)
         more = start + PAGE_SIZE < len(found)
         return StudyPage(

@@ -118,6 +118,23 @@ BAD = [
     ("name", {"name": "\ud800"}),
     ("name", {"name": 7}),
     ("nmae", {"nmae": "typo"}),
+    ("tags", {"tags": ["a", "a"]}),
+    ("tags", {"tags": [f"tag-{n}" for n in range(51)]}),
+    ("tags.0", {"tags": ["Upper"]}),
+    ("tags.0", {"tags": ["a/b"]}),
+    ("tags.0", {"tags": [""]}),
+    ("tags.0", {"tags": ["x" * 61]}),
+    ("note", {"note": "a\0b"}),
+    ("note", {"note": "x" * 10_001}),
+    ("note", {"note": "\ud800"}),
+    ("priority", {"priority": 101}),
+    ("priority", {"priority": -101}),
+    ("priority", {"priority": 1.5}),
+    ("priority", {"priority": True}),
+    ("limits", {"limits": 60}),
+    ("limits.running_seconds", {"limits": {"running_seconds": 0}}),
+    ("limits.training_seconds", {"limits": {"training_seconds": NAN}}),
+    ("limits.seconds", {"limits": {"seconds": 5}}),
 ]
 for axis in ("learning_rates", "weight_decays"):
     BAD += [
@@ -326,6 +343,17 @@ CURSORS = [
     cursor("ab"),
     cursor([]),
     cursor([NOW]),
+    cursor(["newest"]),
+    cursor(["newest", NOW]),
+    cursor(["newest", NOW, 1]),
+    cursor(["newest", NOW, "a", "b"]),
+    cursor(["oldest", NOW, "a"]),
+    cursor(["newest", "yesterday", "a"]),
+    cursor(["newest", NOW, "\0"]),
+    cursor(["newest", NOW, "\ud800"]),
+    cursor(["newest", "0001-01-01T00:00:00+23:59", "a"]),
+    cursor(["newest", "9999-12-31T23:59:59-23:59", "a"]),
+    cursor(b"[" * 1400),
     cursor([NOW, 1]),
     cursor([1, "a"]),
     cursor({"a": 1, "b": 2}),
@@ -350,7 +378,15 @@ def test_a_cursor_of_somebody_elses_is_refused(client):
 
 QUERIES = [
     (STUDIES, "limit", ["0", "-1", "201", "x", "", "1e3", "9" * 5000]),
-    (STUDIES, "state", ["finished", "", "QUEUED", "\0"]),
+    (STUDIES, "state.0", ["finished", "", "QUEUED", "\0"]),
+    (STUDIES, "tag.0", ["", "A", "a\0", "x" * 61]),
+    (STUDIES, "order", ["newset", ""]),
+    (STUDIES, "task", ["", "a\0", "x" * 101]),
+    (STUDIES, "optimizer", ["", "a\0", "x" * 101]),
+    (STUDIES, "owner", ["", "a\0", "x" * 101]),
+    (STUDIES, "q", ["", "a\0", "x" * 201]),
+    (STUDIES, "created_after", ["yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59"]),
+    (STUDIES, "created_before", ["", "9999-12-31T23:59:59-23:59", "9" * 400]),
     ("{study}/trials", "limit", ["0", "1001", "nan"]),
     ("{study}/trials", "offset", ["-1", "99999999999999999999", "x"]),
     ("{study}/trials", "state", ["cancelled"]),
@@ -367,7 +403,8 @@ def test_a_bad_query_parameter_is_refused_by_its_name(client, study):
     address = client.post(STUDIES, json=study()).headers["location"]
     for path, name, values in QUERIES:
         for value in values:
-            answer = client.get(path.format(study=address), params={name: value})
+            parameter = name.removesuffix(".0")
+            answer = client.get(path.format(study=address), params={parameter: value})
             assert refused(answer, name)["status"] == 422, (path, name, value)
 
 

@@ -65,6 +65,13 @@ def test_a_study_is_created_with_its_trials(client, database, study):
         },
         "hyperparameters": {"adamw": {}, "adam-lpwd": {}},
         "search": None,
+        "owner": None,
+        "tags": [],
+        "note": "",
+        "priority": 0,
+        "limits": {"running_seconds": None, "training_seconds": None},
+        "used": {"running_seconds": 0.0, "training_seconds": 0.0},
+        "last_loss": None,
     }
     assert len(work.rows(database, TrialRow)) == len(work.rows(database, StudyTrialRow)) == 16
 
