@@ -11,8 +11,9 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from dashboards.errors import RenderingError
 from service.child_process import ChildLostError, ChildProcess
@@ -21,6 +22,10 @@ VEGA_LITE_VERSION = "5.20"
 CACHED_PICTURES = 256
 LONGEST_RENDER = 60.0
 """Seconds after which a render is given up, and its process with it."""
+
+LONGEST_ASIDE = 300.0
+"""Likewise, of anything else that is done there."""
+Found = TypeVar("Found")
 
 _TAG = re.compile(r"<[^<>]*>")
 _ID = re.compile(r"""( id="|="url\(#| href="#)""")
@@ -35,6 +40,7 @@ class Renderer:
         self._cache_lock = threading.Lock()
         self._drawing_lock = threading.Lock()
         self._child = ChildProcess()
+        self._aside = ChildProcess()
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +64,21 @@ class Renderer:
         """The specification as a PNG of ``scale`` pixels for each pixel of its own."""
         return self._picture(spec, "png", scale)
 
+    def render_pdf(self, spec: dict[str, Any]) -> bytes:
+        """The specification as a PDF of one page, just as large as the picture."""
+        return self._picture(spec, "pdf", 1)
+
+    def aside(self, function: Callable[..., Found], *arguments: Any) -> Found:
+        """Call a module's function in a second child process: what takes memory or long.
+
+        Raises:
+            RenderingError: The process died twice, or it took longer than `LONGEST_ASIDE`.
+        """
+        try:
+            return self._aside.call(function, *arguments, seconds=LONGEST_ASIDE)
+        except ChildLostError as error:
+            raise RenderingError(f"a file could not be made: {error}") from error
+
     def look(self) -> str:
         """Say how the child process is; one that was killed is started again.
 
@@ -76,8 +97,9 @@ class Renderer:
         return "drawing"
 
     def close(self) -> None:
-        """End the child process; a picture asked for afterwards raises."""
+        """End the child processes; a picture asked for afterwards raises."""
         self._child.close()
+        self._aside.close()
 
     def _picture(self, spec: dict[str, Any], kind: str, scale: float) -> bytes:
         text = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -122,5 +144,8 @@ def _convert(text: str, kind: str, scale: float) -> bytes:
     if kind == "svg":
         svg: str = vl_convert.vegalite_to_svg(text, vl_version=VEGA_LITE_VERSION)
         return svg.encode()
+    if kind == "pdf":
+        pdf: bytes = vl_convert.vegalite_to_pdf(text, vl_version=VEGA_LITE_VERSION)
+        return pdf
     png: bytes = vl_convert.vegalite_to_png(text, vl_version=VEGA_LITE_VERSION, scale=scale)
     return png

@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
 from service import health, problems
+from service.answers import Answers
 from service.catalogue import endpoints as catalogue
 from service.db import Database
 from service.events import endpoints as events
@@ -33,6 +34,14 @@ from service.strictness import refuse_unknown_parameters
 from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
+
+COMPRESSED = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/pdf",
+    "application/vnd.apache.parquet",
+    "text/csv",
+)
+"""Types of answers that would not become smaller, or are sent compressed where that pays."""
 
 RESOURCES = (
     studies,
@@ -84,10 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.renderer = renderer
     app.state.results = cache
+    app.state.answers = Answers(database)
     app.state.searches = searches
     app.state.metrics = Metrics(database)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    app.add_middleware(GZipMiddleware, compresslevel=5)
+    app.add_middleware(GZipMiddleware, compresslevel=5, exclude_content_types=COMPRESSED)
     problems.install(app)
     api = APIRouter(
         prefix="/api/v1",

@@ -1,10 +1,14 @@
-"""What endpoints share: the application's database, settings and cache, as dependencies."""
+"""What endpoints share: the application's database, settings and caches, as dependencies.
+
+They are coroutines, which cost nothing; FastAPI would call functions in a thread each.
+"""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from dashboards.rendering import Renderer
+from service.answers import Answers
 from service.db import Database
 from service.heatmaps.queries import ResultsCache
 from service.metrics.registry import Metrics
@@ -12,28 +16,38 @@ from service.search.reading import SearchReader
 from service.settings import Settings
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     found: Database = request.app.state.database
     return found
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     found: Settings = request.app.state.settings
     return found
 
 
-def _results(request: Request) -> ResultsCache:
+async def _results(request: Request) -> ResultsCache:
     found: ResultsCache = request.app.state.results
     return found
 
 
-def _searches(request: Request) -> SearchReader:
+async def _searches(request: Request) -> SearchReader:
     found: SearchReader = request.app.state.searches
     return found
 
 
-def _renderer(request: Request) -> Renderer:
+async def _renderer(request: Request) -> Renderer:
     found: Renderer = request.app.state.renderer
+    return found
+
+
+async def _answers(request: Request) -> Answers:
+    found: Answers = request.app.state.answers
+    return found
+
+
+async def _metrics(request: Request) -> Metrics:
+    found: Metrics = request.app.state.metrics
     return found
 
 
@@ -41,12 +55,6 @@ DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 ResultsOf = Annotated[ResultsCache, Depends(_results)]
 SearchesOf = Annotated[SearchReader, Depends(_searches)]
-
-
-def _metrics(request: Request) -> Metrics:
-    found: Metrics = request.app.state.metrics
-    return found
-
-
+AnswersOf = Annotated[Answers, Depends(_answers)]
 RendererOf = Annotated[Renderer, Depends(_renderer)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]

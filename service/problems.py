@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from dashboards.errors import DashboardError
 from dashboards.views import error_page
 from service.errors import ServiceError
 from service.request_log import request_id
@@ -63,6 +64,7 @@ def install(app: FastAPI) -> None:
         (RequestValidationError, _validation),
         (HTTPException, _http),
         (OperationalError, _database),
+        (DashboardError, _drawing),
         (Exception, _unexpected),
     ):
         app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # each takes its kind
@@ -107,6 +109,17 @@ def _database(request: Request, error: OperationalError) -> Response:
         "database-unavailable",
         "The database does not answer",
         "nothing was changed; try again in a moment",
+    )
+
+
+def _drawing(request: Request, error: DashboardError) -> Response:
+    logger.error("%s", error)
+    return problem(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "drawing-failed",
+        "A picture or file could not be made",
+        f"{error}; the data itself is at heatmap.json and trials.csv",
     )
 
 

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from service.errors import InvalidRequestError
 
 
-def refuse_unknown_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """Dependency of the API's routes: every query parameter must be one of the route's.
 
     Raises:

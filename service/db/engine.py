@@ -42,6 +42,11 @@ class Database:
             else self.engine.execution_options(isolation_level="REPEATABLE READ")
         )
 
+    @property
+    def address(self) -> str:
+        """The URL with its password, for another process of this service; never shown."""
+        return self.url.render_as_string(hide_password=False)
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session for queries; what is changed in it is dropped."""

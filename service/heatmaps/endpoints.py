@@ -1,21 +1,59 @@
-"""`/studies/{id}/heatmap.*` and `/studies/{id}/robustness`."""
+"""`/studies/{id}/heatmap.*`, `/studies/{id}/robustness` and `/studies/{id}/trials.*`.
 
-from dataclasses import asdict
+Answers are made once for a state of the study, kept, and sent with an entity tag.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.orm import Session
 
 from dashboards import charts
-from service.app_state import DatabaseOf, RendererOf, ResultsOf
-from service.heatmaps.exports import to_csv, to_json
+from dashboards.charts.theme import Theme as Colours
+from service.answers import Answers, Kind
+from service.app_state import AnswersOf, DatabaseOf, RendererOf, ResultsOf
+from service.heatmaps import parquet, trial_files
+from service.heatmaps.exports import to_columns, to_csv, to_json
 from service.heatmaps.model import StudyResults
-from service.heatmaps.queries import DEFAULT_TOLERANCE
+from service.heatmaps.queries import DEFAULT_TOLERANCE, ResultsCache
 from service.problems import PROBLEMS
-from service.studies.queries import summary
+from service.studies.repository import row
+from workers.contracts import ENGINE_VERSION
 
-router = APIRouter(prefix="/studies/{study_id}", tags=["heatmaps"], responses=PROBLEMS)
+NOT_CHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What the client has, by `If-None-Match`, still holds"}
+}
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {**PROBLEMS[422], "description": "The study is a search, which has no map"}
+}
+
+router = APIRouter(
+    prefix="/studies/{study_id}", tags=["heatmaps"], responses={**PROBLEMS, **NOT_CHANGED}
+)
+
+
+def kind(suffix: str, media_type: str, **options: bool) -> Kind:
+    """Name a form of a heatmap."""
+    return Kind(f"heatmap.{suffix}", media_type, **options)
+
+
+JSON = kind("json", "application/json")
+CSV = kind("csv", "text/csv; charset=utf-8")
+PARQUET = kind("parquet", "application/vnd.apache.parquet", compress=False)
+SVG = kind("svg", "image/svg+xml")
+PNG = kind("png", "image/png", compress=False)
+PDF = kind("pdf", "application/pdf", compress=False)
+VEGA_LITE = kind("vl.json", "application/vnd.vegalite.v5+json")
+ROBUSTNESS = Kind("robustness.json", "application/json")
+CURVES = Kind("curves.json", "application/json")
+TRIALS_CSV = Kind("trials.csv", "text/csv; charset=utf-8")
+TRIALS_PARQUET = Kind("trials.parquet", "application/vnd.apache.parquet", compress=False)
 
 
 class Split(StrEnum):
@@ -31,11 +69,53 @@ class Theme(StrEnum):
     LIGHT = "light"
     DARK = "dark"
 
+    @property
+    def colours(self) -> Colours:
+        """The colours themselves."""
+        return charts.DARK if self is Theme.DARK else charts.LIGHT
 
-def _results(
+
+@dataclass(frozen=True)
+class View:
+    """How a study's results are wanted, and where they come from."""
+
+    request: Request
+    answers: Answers
+    results: ResultsCache
+    study_id: str
+    split: Split
+    tolerance: float
+
+    async def give(
+        self,
+        wanted: Kind,
+        encode: Callable[[StudyResults, str], bytes],
+        *parameters: object,
+    ) -> Response:
+        """Answer with the study's results.
+
+        Args:
+            wanted: In which form.
+            encode: Makes it of the results and the study's name, in a thread.
+            parameters: Whatever else determines it.
+        """
+
+        def make(session: Session) -> Callable[[], bytes]:
+            found = self.results.results(
+                session, self.study_id, split=self.split, tolerance=self.tolerance
+            )
+            name = row(session, self.study_id).name
+            return lambda: encode(found, name)
+
+        about = (self.split, self.tolerance, *parameters)
+        return await self.answers.give(self.request, wanted, [self.study_id], about, make)
+
+
+async def _view(
+    request: Request,
     study_id: str,
-    database: DatabaseOf,
-    cache: ResultsOf,
+    answers: AnswersOf,
+    results: ResultsOf,
     split: Annotated[Split, Query(description="Which data the scores come from.")] = Split.TEST,
     tolerance: Annotated[
         float,
@@ -46,63 +126,169 @@ def _results(
             description="ε of the tolerance set, in the metric's own unit: 0.01 is a point.",
         ),
     ] = DEFAULT_TOLERANCE,
-) -> StudyResults:
-    with database.read() as session:
-        return cache.results(session, study_id, split=split, tolerance=tolerance)
+) -> View:
+    return View(request, answers, results, study_id, split, tolerance)
 
 
-def _figure(
-    study_id: str,
-    database: DatabaseOf,
-    results: Annotated[StudyResults, Depends(_results)],
-    theme: Annotated[Theme, Query(description="Colours of background and text.")] = Theme.LIGHT,
-) -> dict[str, Any]:
-    with database.read() as session:
-        name = summary(session, study_id).name
-    colours = charts.DARK if theme is Theme.DARK else charts.LIGHT
-    return charts.heatmaps(results, title=name, theme=colours)
+Results = Annotated[View, Depends(_view)]
+ThemeOf = Annotated[Theme, Query(description="Colours of background and text.")]
+Scale = Annotated[float, Query(ge=0.5, le=4, description="Pixels a point.")]
 
 
-Results = Annotated[StudyResults, Depends(_results)]
-Figure = Annotated[dict[str, Any], Depends(_figure)]
-"""All maps as one Vega-Lite specification."""
+def encoded(data: Any) -> bytes:
+    """Return JSON as it is sent."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode()
 
 
-@router.get("/heatmap.json", response_model=dict[str, Any])
-def heatmap_json(results: Results) -> JSONResponse:
+def content(of: Kind, description: str) -> dict[int | str, dict[str, Any]]:
+    """Document an answer that is a file."""
+    return {200: {"description": description, "content": {of.media_type.split(";")[0]: {}}}}
+
+
+@router.get("/heatmap.json", response_model=dict[str, Any], responses=CONFLICT)
+async def heatmap_json(view: Results) -> Response:
     """Return every optimizer's map, robustness row and best cell's curve."""
-    return JSONResponse(to_json(results))
+    return await view.give(JSON, lambda results, _: encoded(to_json(results)))
 
 
-@router.get("/robustness", response_model=list[dict[str, Any]])
-def robustness(results: Results) -> JSONResponse:
+@router.get("/robustness", response_model=list[dict[str, Any]], responses=CONFLICT)
+async def robustness(view: Results) -> Response:
     """Return one row an optimizer: best, where, tolerance width and area, diverged trials."""
-    return JSONResponse([asdict(row) for row in results.robustness])
+    return await view.give(
+        ROBUSTNESS, lambda results, _: encoded([vars(one) for one in results.robustness])
+    )
 
 
-@router.get("/heatmap.csv", response_class=PlainTextResponse)
-def heatmap_csv(study_id: str, results: Results) -> Response:
+@router.get("/curves", response_model=list[dict[str, Any]], responses=CONFLICT)
+async def curves(view: Results) -> Response:
+    """Return the learning curve of each optimizer's best cell: mean and interval over seeds."""
+    return await view.give(
+        CURVES, lambda results, _: encoded([vars(one) for one in results.curves])
+    )
+
+
+@router.get(
+    "/heatmap.csv",
+    response_class=Response,
+    responses={**CONFLICT, **content(CSV, "One line a cell")},
+)
+async def heatmap_csv(view: Results) -> Response:
     """Return one line a cell."""
-    return _file(to_csv(results).encode(), "text/csv; charset=utf-8", study_id, "csv")
+    return await view.give(CSV, lambda results, _: to_csv(results).encode())
 
 
-@router.get("/heatmap.svg", response_class=Response)
-def heatmap_svg(study_id: str, figure: Figure, renderer: RendererOf) -> Response:
+@router.get(
+    "/heatmap.parquet",
+    response_class=Response,
+    responses={**CONFLICT, **content(PARQUET, "One row a cell")},
+)
+async def heatmap_parquet(view: Results, renderer: RendererOf) -> Response:
+    """Return one row a cell, typed; the file's metadata names study, metric and versions."""
+
+    def encode(results: StudyResults, name: str) -> bytes:
+        about = {
+            **origin(view.study_id, name),
+            "metric": vars(results.metric),
+            "tolerance": results.tolerance,
+        }
+        return renderer.aside(parquet.cells, to_columns(results), about)
+
+    return await view.give(PARQUET, encode)
+
+
+@router.get(
+    "/heatmap.vl.json",
+    response_class=Response,
+    responses={**CONFLICT, **content(VEGA_LITE, "A Vega-Lite specification, its data included")},
+)
+async def heatmap_vega_lite(view: Results, theme: ThemeOf = Theme.LIGHT) -> Response:
+    """Return the figure as a Vega-Lite specification, which the Vega editor opens."""
+    return await view.give(
+        VEGA_LITE,
+        lambda results, name: encoded(charts.heatmaps(results, title=name, theme=theme.colours)),
+        theme,
+    )
+
+
+@router.get(
+    "/heatmap.svg", response_class=Response, responses={**CONFLICT, **content(SVG, "A picture")}
+)
+async def heatmap_svg(
+    view: Results, renderer: RendererOf, theme: ThemeOf = Theme.LIGHT
+) -> Response:
     """Return all maps as one figure, for a paper or a page."""
-    return _file(renderer.render_svg(figure).encode(), "image/svg+xml", study_id, "svg")
+
+    def encode(results: StudyResults, name: str) -> bytes:
+        figure = charts.heatmaps(results, title=name, theme=theme.colours)
+        return renderer.render_svg(figure).encode()
+
+    return await view.give(SVG, encode, theme)
 
 
-@router.get("/heatmap.png", response_class=Response)
-def heatmap_png(
-    study_id: str,
-    figure: Figure,
-    renderer: RendererOf,
-    scale: Annotated[float, Query(ge=0.5, le=4, description="Pixels a point.")] = 2.0,
+@router.get(
+    "/heatmap.pdf", response_class=Response, responses={**CONFLICT, **content(PDF, "A picture")}
+)
+async def heatmap_pdf(
+    view: Results, renderer: RendererOf, theme: ThemeOf = Theme.LIGHT
+) -> Response:
+    """Return all maps as one figure, for a paper: a page as large as the figure."""
+
+    def encode(results: StudyResults, name: str) -> bytes:
+        figure = charts.heatmaps(results, title=name, theme=theme.colours)
+        return renderer.render_pdf(figure)
+
+    return await view.give(PDF, encode, theme)
+
+
+@router.get(
+    "/heatmap.png", response_class=Response, responses={**CONFLICT, **content(PNG, "A picture")}
+)
+async def heatmap_png(
+    view: Results, renderer: RendererOf, theme: ThemeOf = Theme.LIGHT, scale: Scale = 2.0
 ) -> Response:
     """Return all maps as one figure, in pixels."""
-    return _file(renderer.render_png(figure, scale), "image/png", study_id, "png")
+
+    def encode(results: StudyResults, name: str) -> bytes:
+        figure = charts.heatmaps(results, title=name, theme=theme.colours)
+        return renderer.render_png(figure, scale)
+
+    return await view.give(PNG, encode, theme, scale)
 
 
-def _file(body: bytes, kind: str, study_id: str, suffix: str) -> Response:
-    disposition = f'inline; filename="study-{study_id}.{suffix}"'
-    return Response(body, media_type=kind, headers={"Content-Disposition": disposition})
+@router.get(
+    "/trials.csv", response_class=Response, responses=content(TRIALS_CSV, "One line a trial")
+)
+async def trials_csv(
+    request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
+) -> Response:
+    """Return one line a trial, of a grid or a search, with its settings and last scores."""
+
+    def write(path: Path) -> int:
+        return renderer.aside(trial_files.write_csv, database.address, study_id, path)
+
+    return await answers.give_file(request, TRIALS_CSV, study_id, write)
+
+
+@router.get(
+    "/trials.parquet",
+    response_class=Response,
+    responses=content(TRIALS_PARQUET, "One row a trial"),
+)
+async def trials_parquet(
+    request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
+) -> Response:
+    """Return one row a trial, typed; the file's metadata names study and versions."""
+
+    def write(path: Path) -> int:
+        with database.read() as session:
+            about = origin(study_id, row(session, study_id).name)
+        return renderer.aside(trial_files.write_parquet, database.address, study_id, path, about)
+
+    return await answers.give_file(request, TRIALS_PARQUET, study_id, write)
+
+
+def origin(study_id: str, name: str) -> dict[str, Any]:
+    """Say where a file comes from."""
+    versions = {"lpwd": version("lpwd"), "engine": ENGINE_VERSION}
+    return {"study": study_id, "name": name, "versions": versions}

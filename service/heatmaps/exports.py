@@ -1,4 +1,4 @@
-"""Results as plain data and as CSV: pure."""
+"""Results as plain data, as CSV and as columns: pure."""
 
 import csv
 import io
@@ -53,3 +53,17 @@ def to_csv(results: StudyResults) -> str:
 def _fields(cell: Cell) -> list[Any]:
     known = {"finished": len(cell.scores), **vars(cell)}
     return ["" if known[column] is None else known[column] for column in COLUMNS[1:]]
+
+
+def to_columns(results: StudyResults) -> dict[str, list[Any]]:
+    """Return one column each of `COLUMNS`, and the scores of each cell: of all cells."""
+    cells = [(one.optimizer, cell) for one in results.heatmaps for cell in one.cells.values()]
+    columns: dict[str, list[Any]] = {"optimizer": [label for label, _ in cells]}
+    for name in COLUMNS[1:]:
+        if name == "finished":
+            columns[name] = [len(cell.scores) for _, cell in cells]
+        else:
+            columns[name] = [getattr(cell, name) for _, cell in cells]
+    columns["state"] = [str(state) for state in columns["state"]]
+    columns["scores"] = [cell.scores for _, cell in cells]
+    return columns
