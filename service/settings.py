@@ -88,6 +88,18 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = 1_048_576
     """Size of a request."""
 
+    keep_events_days: PositiveFloat | None = 30.0
+    """How long events of studies that have ended are kept; their last one always is."""
+    keep_idempotency_days: PositiveFloat | None = 30.0
+    """How long a repeated `Idempotency-Key` finds the study that it made."""
+    keep_deliveries_days: PositiveFloat | None = 30.0
+    """How long it is kept what webhooks were told."""
+    keep_unused_trials_days: PositiveFloat | None = None
+    """How long trials are kept that no study has any more; for ever by default, since a study that
+    asks for one again need not train it."""
+    keep_curves_days: PositiveFloat | None = None
+    """How long curves of trials are kept; for ever by default. Scores are kept in any case."""
+
     log_format: Literal["text", "json"] = "text"
     """`text` for people, coloured on a terminal; `json` for machines, one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

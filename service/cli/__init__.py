@@ -6,6 +6,7 @@ import typer
 
 from service.cli import config, data, db, health, presets, processes, studies
 from service.client import ClientError
+from service.db.backup import BackupError
 from service.errors import ServiceError
 from service.settings import SettingsError
 from service.study_file import StudyFileError
@@ -33,6 +34,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
 ANTICIPATED = (
+    BackupError,
     ClientError,
     StudyFileError,
     ServiceError,

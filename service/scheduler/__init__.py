@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.db import Database, utcnow
 from service.db.counters import Heartbeat
+from service.retention import prune
 from service.schedules.repository import any_due, fire_due
 from service.settings import Settings
 
@@ -19,6 +20,10 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the clock."""
 BEAT_EVERY = 10.0
 """Seconds between two signs of life."""
+PRUNE_FIRST = 300.0
+"""Seconds after the start until what is older than it is kept is removed."""
+PRUNE_EVERY = 86_400.0
+"""Seconds from then on."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -26,6 +31,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     database = Database(settings.url)
     heart = Heartbeat(database, "scheduler")
     beaten = -math.inf
+    prune_at = time.monotonic() + PRUNE_FIRST
     try:
         while not stop.is_set():
             try:
@@ -33,6 +39,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
                     heart.beat()
                     beaten = time.monotonic()
                 tick(database, settings)
+                if time.monotonic() >= prune_at:
+                    prune_at = time.monotonic() + PRUNE_EVERY
+                    _prune(database, settings)
             except OperationalError as error:
                 logger.warning("the database does not answer, trying again: %s", error.orig)
             stop.wait(LOOK_EVERY)
@@ -40,6 +49,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
             heart.end()
     finally:
         database.close()
+
+
+def _prune(database: Database, settings: Settings) -> None:
+    removed = {name: rows for name, rows in prune(database, settings).items() if rows}
+    if removed:
+        said = ", ".join(f"{rows:,} {name}" for name, rows in removed.items())
+        logger.info("removed what is older than it is kept: %s", said)
 
 
 def tick(database: Database, settings: Settings) -> int:
