@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     ByteSize,
     Field,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -80,6 +81,12 @@ class Settings(BaseSettings):
 
     lease_seconds: PositiveFloat = 15.0
     """How long a runner may be silent before another takes its study."""
+    drain_seconds: NonNegativeFloat = 20.0
+    """How long a runner that was told to stop may take to end or save what its workers train."""
+    turn_seconds: PositiveFloat = 600.0
+    """How long a study trains before it makes way for another owner's of the same priority."""
+    study_losses: PositiveInt = 3
+    """Runners in a row that may be lost with a study, nothing done, before it is given up."""
     trial_attempts: PositiveInt = 3
     """Workers a trial may lose before it is given up, or processes a search in a row."""
 

@@ -153,3 +153,7 @@ class Device:
     """As the hardware calls itself."""
     pid: int
     """Of the worker's process, so that a log line leads to it."""
+    node: str = ""
+    """Name of the machine."""
+    memory: int = 0
+    """Bytes: all that a GPU has; of a CPU, what its machine has, or what the worker may take."""

@@ -5,6 +5,7 @@ import os
 import platform
 from pathlib import Path
 
+import psutil
 import torch
 
 from workers.contracts import Device
@@ -40,11 +41,20 @@ def torch_device(*, gpu: bool) -> torch.device:
     return torch.device("cuda")
 
 
-def describe(device: torch.device) -> Device:
-    """Name the device as its maker does."""
+def describe(device: torch.device, memory: int | None = None) -> Device:
+    """Name the device as its maker does.
+
+    Args:
+        device: Of this process.
+        memory: Bytes that the worker may take on a CPU, where that is limited.
+    """
+    node = platform.node()
     if device.type == "cuda":
-        return Device("cuda", torch.cuda.get_device_name(device), os.getpid())
-    return Device("cpu", _cpu_name(), os.getpid())
+        found = torch.cuda.get_device_properties(device)
+        return Device("cuda", found.name, os.getpid(), node, int(found.total_memory))
+    return Device(
+        "cpu", _cpu_name(), os.getpid(), node, memory or int(psutil.virtual_memory().total)
+    )
 
 
 def _cpu_name() -> str:

@@ -6,7 +6,6 @@ small trials themselves (docs/decisions/0002-ray-core-actors.md).
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +34,10 @@ class DeviceChoice(StrEnum):
     """GPUs if Ray has any, else CPU cores."""
     CPU = "cpu"
     GPU = "gpu"
+
+
+CONTROL = "control"
+"""Concurrency group of an actor's methods that are heard while it trains."""
 
 
 class WorkersLostError(Exception):
@@ -115,29 +118,6 @@ class _Worker:
     """A stream of reports, or a measurement to come."""
 
 
-def connect(address: str, *, cpus: int | None = None) -> None:
-    """Join a Ray cluster, or start one here.
-
-    Args:
-        address: ``local`` for a cluster of this process's own, else as `ray.init` takes it.
-        cpus: Cores of a local cluster; all of the machine's by default.
-
-    Raises:
-        ConnectionError: No cluster answers at the address.
-    """
-    # Read when Ray is imported in its child processes: nothing is sent home.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    local = address == "local"
-    ray.init(
-        address=address,
-        num_cpus=cpus if local else None,
-        include_dashboard=False if local else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-
-
 class RayPool:
     """Workers, one a device of the cluster, and what they are at. Used by one thread.
 
@@ -150,6 +130,7 @@ class RayPool:
         *,
         per_gpu: int = 1,
         memory: int | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the workers of the cluster that `connect` joined, and wait for the first.
 
@@ -157,11 +138,15 @@ class RayPool:
             choice: What to train on.
             per_gpu: Workers that share a GPU.
             memory: Bytes that a worker on a CPU may take for packs; all there is by default.
+            check: `Connection.check`: called before Ray is, so that no call waits for ever.
 
         Raises:
+            ClusterLostError: The cluster is broken; likewise from `grow` and `poll`.
             RuntimeError: GPUs are asked for and the cluster has none.
             WorkersLostError: No worker starts.
         """
+        self._check = check
+        check()
         self._gpu = _use_gpu(choice)
         self._per_gpu = per_gpu
         self._memory = memory
@@ -212,6 +197,7 @@ class RayPool:
 
     def grow(self) -> None:
         """Start a worker on every device of the cluster that has none."""
+        self._check()
         count = self._cluster_devices() * (self._per_gpu if self._gpu else 1)
         for _ in range(count - len(self._workers)):
             self._workers.append(self._start())
@@ -265,7 +251,9 @@ class RayPool:
 
         Raises:
             WorkersLostError: Workers die without training an epoch, again and again.
+            ClusterLostError: The cluster is broken.
         """
+        self._check()
         waiting = {
             worker.introduction if worker.device is None else worker.work: worker
             for worker in self._workers
@@ -287,6 +275,18 @@ class RayPool:
                 events.append(self._next(worker, worker.device))
         self._forget_late()
         return events
+
+    def uses(self) -> tuple[tuple[Device, int | None], ...]:
+        """Return where the workers that are up train, and the ticket of what; None while idle."""
+        return tuple(
+            (worker.device, worker.ticket) for worker in self._workers if worker.device is not None
+        )
+
+    def want_checkpoints(self) -> None:
+        """Have every pack in training come with a checkpoint at its next epoch."""
+        for worker in self._workers:
+            if isinstance(worker.work, ray.ObjectRefGenerator):
+                worker.actor.want_checkpoint.options(concurrency_group=CONTROL).remote()
 
     def cancel(self) -> None:
         """Stop what is running; each pack ends with `PackLost` at its next epoch."""
@@ -322,7 +322,8 @@ class RayPool:
             sharing=self._per_gpu if self._gpu else _most_cpus_of_a_node(),
             memory=self._memory,
         )
-        trainer: Any = ray.remote(Trainer)
+        # Ray's own types do not know of the groups.
+        trainer: Any = ray.remote(concurrency_groups={CONTROL: 1})(Trainer)  # type: ignore[call-overload]
         actor = trainer.options(**resources(self._gpu, self._per_gpu)).remote(settings)
         return _Worker(actor, actor.device.remote(), time.monotonic())
 

@@ -1,6 +1,7 @@
 """The actor on a device: measures and trains packs. torch is imported here and not before, so that
 the runner need not have it."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,7 +22,11 @@ class TrainerSettings:
 
 
 class Trainer:
-    """Lives as long as its device; a pack leaves nothing behind but what makes the next quicker."""
+    """Lives as long as its device; a pack leaves nothing behind but what makes the next quicker.
+
+    Its methods may run in other threads than its construction: one trains or measures, another,
+    the control group's, asks it for a checkpoint meanwhile.
+    """
 
     def __init__(self, settings: TrainerSettings) -> None:
         from workers import device, memory
@@ -29,13 +34,18 @@ class Trainer:
 
         self._settings = settings
         self._torch_device = device.prepare(gpu=settings.gpu)
-        self._device = device.describe(self._torch_device)
+        self._device = device.describe(self._torch_device, settings.memory)
+        self._wanted = threading.Event()
         if settings.memory is not None and not settings.gpu:
             memory.limit(settings.memory)
 
     def device(self) -> Device:
         """Describe where this actor trains."""
         return self._device
+
+    def want_checkpoint(self) -> None:
+        """Have the pack in training write a checkpoint after the epoch it is in."""
+        self._wanted.set()
 
     def measure(self, pack: Pack, epochs: int) -> Measurement:
         """Measure what trials like these cost.
@@ -47,8 +57,10 @@ class Trainer:
         Raises:
             PackTooLargeError: Not even one of them fits into memory.
         """
+        from workers import device
         from workers.training.measure import measure
 
+        device.prepare(gpu=self._settings.gpu)  # of this thread, too
         try:
             return measure(
                 pack.trials, self._torch_device, sharing=self._settings.sharing, epochs=epochs
@@ -64,17 +76,27 @@ class Trainer:
         Raises:
             PackTooLargeError: Memory ran out.
         """
+        from workers import device
         from workers.training import train
 
+        device.prepare(gpu=self._settings.gpu)  # of this thread, too
+        self._wanted.clear()
         try:
             yield from train(
                 pack,
                 self._torch_device,
                 checkpoint=checkpoint,
                 checkpoint_seconds=checkpoint_seconds,
+                wanted=self._asked,
             )
         except Exception as error:
             raise self._named(error) from None
+
+    def _asked(self) -> bool:
+        """Tell whether a checkpoint is wanted, once for each time it was asked for."""
+        asked = self._wanted.is_set()
+        self._wanted.clear()
+        return asked
 
     def _named(self, error: Exception) -> Exception:
         """Call a lack of memory by its name, and give back what the failed pack had taken."""

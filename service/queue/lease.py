@@ -71,6 +71,10 @@ class Lease:
             .values(seconds_left=seconds_left, estimated_at=utcnow())
         )
 
+    def describe(self, session: Session, device: str) -> None:
+        """Note what the study trains on, now that more is known of it."""
+        session.execute(update(StudyRow).where(StudyRow.id == self.study_id).values(device=device))
+
     def finish(self, session: Session) -> StudyState | None:
         """End the study if nothing is left to do, and give up the lease.
 

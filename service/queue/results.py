@@ -77,6 +77,7 @@ def record(
     progress: Mapping[str, int] | None = None,
     seconds_left: float | None = None,
     trained: float = 0.0,
+    device: str | None = None,
     kept: bool = False,
 ) -> None:
     """Store finished trials with their curves, how far others have come, and the time left.
@@ -88,6 +89,7 @@ def record(
         progress: Key to epochs of trials in training.
         seconds_left: Estimate for the study; None while that cannot be told.
         trained: Seconds of workers since they were last counted.
+        device: What it trains on, where that has changed.
         kept: Whether a checkpoint was kept, from which another runner would go on.
 
     Raises:
@@ -96,6 +98,8 @@ def record(
     with database.write() as session:
         lease.renew(session, trained=trained, progress=kept or bool(results))
         lease.estimate(session, seconds_left)
+        if device is not None:
+            lease.describe(session, device)
         if progress:
             _advance(session, lease, progress)
         if results:

@@ -66,7 +66,7 @@ class Checkpoints:
         closed: Collection[int],
         curves: npt.NDArray[np.float32],
         state: bytes,
-    ) -> None:
+    ) -> bool:
         """Keep a pack's newest checkpoint instead of its last; all of it or nothing.
 
         Args:
@@ -75,6 +75,9 @@ class Checkpoints:
             closed: Positions of those that have an outcome, or whose outcome is not wanted.
             curves: (epochs so far, trials, len(CURVES)).
             state: What the worker goes on from.
+
+        Returns:
+            Whether it is kept: there may be no room.
         """
         path = self._path(study_id, keys)
         used = sum(size for other, size in self._files() if other != path)
@@ -84,7 +87,7 @@ class Checkpoints:
                 "LPWD_CHECKPOINT_BYTES allows",
                 len(state) // 10**6,
             )
-            return
+            return False
         unfinished = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +106,8 @@ class Checkpoints:
             logger.warning("a checkpoint cannot be kept: %s", error)
             with suppress(OSError):  # it may not even have been made; the study's end removes it
                 unfinished.unlink()
+            return False
+        return True
 
     def load(self, study_id: str) -> list[Saved]:
         """Return a study's checkpoints; those that cannot be read are removed."""

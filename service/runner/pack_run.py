@@ -37,6 +37,8 @@ class PackRun:
     _reports: list[float] = field(default_factory=list)
     _closed: set[int] = field(default_factory=set)
     _checkpoint: Checkpoint | None = None
+    checkpoints: int = 0
+    """That it came with since it was started, kept or not."""
 
     def __post_init__(self) -> None:
         if self.saved is not None:
@@ -115,14 +117,20 @@ class PackRun:
         self._closed |= set(fresh)
         if report.checkpoint is not None:
             self._checkpoint = Checkpoint(report.checkpoint, self.epochs, frozenset(self._closed))
+            self.checkpoints += 1
         return fresh
 
-    def keep(self, checkpoints: Checkpoints, study_id: str) -> None:
-        """Put the newest checkpoint on disk, if there is one that is not there yet."""
+    def keep(self, checkpoints: Checkpoints, study_id: str) -> bool:
+        """Put the newest checkpoint on disk, if there is one that is not there yet.
+
+        Returns:
+            Whether one was put there.
+        """
         newest, self._checkpoint = self._checkpoint, None
-        if newest is not None and self.open:
-            curves = np.stack(self._epochs[: newest.epochs])
-            checkpoints.save(study_id, self.keys, newest.closed, curves, newest.state)
+        if newest is None or not self.open:
+            return False
+        curves = np.stack(self._epochs[: newest.epochs])
+        return checkpoints.save(study_id, self.keys, newest.closed, curves, newest.state)
 
     def curves(self, position: int) -> npt.NDArray[np.float32]:
         """Return (epochs so far, columns) of one trial."""

@@ -137,11 +137,15 @@ class Planner:
                 self.waiting.appendleft(run)
 
     def next(self) -> PackRun | None:
-        """Take the next pack whose trials are still to be had; None when the plan is used up."""
+        """Take the next pack whose trials are still to be had; None when the plan is used up.
+
+        It leaves the plan once the database has answered: before that, it may be asked for again.
+        """
         while self.waiting:
-            run = self.waiting.popleft()
+            run = self.waiting[0]
             labels = {self.label(run.pack.trials[position]) for position in run.open}
             ours = claim_trials(self._database, self._lease, run.open_keys, labels)
+            self.waiting.popleft()
             if run.saved is None:
                 trials = tuple(trial for trial in run.pack.trials if trial.key in ours)
                 if trials:

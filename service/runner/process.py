@@ -5,26 +5,34 @@ import math
 import socket
 import threading
 import time
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 
-import ray
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from service.db import Database
+from service.db.trouble import passing
 from service.errors import LeaseLostError
 from service.logs import adopt
 from service.queue import Lease, claim
+from service.queue.watch import Watch
 from service.runner.checkpoints import Checkpoints
+from service.runner.devices import described, use_of
 from service.runner.planner import Planner
+from service.runner.presence import Presence
 from service.runner.sizing import PackSizes
 from service.runner.study_run import StudyRun
+from service.runners.model import DeviceUse, RunnerState
 from service.search.queries import searched
 from service.search.run import SearchRun
 from service.settings import Settings
 from service.signals import stop_on_signals
 from service.studies.repository import row, unfinished
-from workers.execution import DeviceChoice, RayPool, connect
+from workers.connection import ClusterLostError, Connection, connect
+from workers.execution import DeviceChoice, RayPool, WorkersLostError
 from workers.search.contracts import SearchJob
 from workers.search.process import SearchProcess
 
@@ -34,58 +42,234 @@ SWEEP_EVERY = 60.0
 """Seconds between two looks for checkpoints that nobody needs any more."""
 IDLE = 0.1
 """Seconds between two looks into an empty queue; a look is one short read."""
+WATCH_EVERY = 2.0
+"""Seconds between two looks at the leases of others."""
+TROUBLED = 1.0
+"""Seconds between two tries while the database does not answer."""
+CLUSTERS = 3
+"""Clusters in a row that may be lost before one has lived for `STEADY` seconds."""
+STEADY = 60.0
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
     """Work through the queue until `stop` is set, then put back what is unfinished.
 
+    When Ray's own processes die, a new cluster is started, or the old one joined anew.
+
     Raises:
         ConnectionError: No Ray cluster at the address.
         WorkersLostError: Workers die as fast as they are started.
+        ClusterLostError: So does the cluster.
+        TablesOutdatedError: The database's tables are not those of this version.
     """
     database = Database(settings.url)
-    logger.info("connecting to Ray: %s", settings.ray_address)
-    connect(settings.ray_address)
-    adopt()  # only now: Ray has a handler of its own in place
+    presence = Presence(database)
+    lost = 0
     try:
-        pool = RayPool(
-            DeviceChoice(settings.worker_device),
-            per_gpu=1 if settings.workers_per_gpu == "auto" else settings.workers_per_gpu,
-            memory=settings.worker_memory,
-        )
-        try:
-            stop_on_signals(stop)  # only now: Ray puts handlers of its own in place
-            _serve(database, pool, settings, stop)
-        finally:
-            pool.close()
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                _on_one_cluster(database, presence, settings, stop)
+            except ClusterLostError as error:
+                lost = 1 if time.monotonic() - began > STEADY else lost + 1
+                if lost > CLUSTERS:
+                    raise
+                logger.warning("%s; connecting anew", error)
     finally:
-        ray.shutdown()
+        presence.close()
         database.close()
 
 
-def _serve(database: Database, pool: RayPool, settings: Settings, stop: threading.Event) -> None:
-    logger.info("runner on %s ready: %s", socket.gethostname(), _describe(pool))
-    sizes = PackSizes(ceiling=settings.pack_size, memory_share=settings.memory_share)
-    checkpoints = Checkpoints(
-        settings.data_dir / "checkpoints", most_bytes=settings.checkpoint_bytes
+def _on_one_cluster(
+    database: Database, presence: Presence, settings: Settings, stop: threading.Event
+) -> None:
+    """Work until told to stop, or until the cluster is lost."""
+    logger.info("connecting to Ray: %s", settings.ray_address)
+    connection = connect(settings.ray_address)
+    adopt()  # only now: Ray has a handler of its own in place
+    stop_on_signals(stop)  # likewise
+    try:
+        with _pool(connection, settings) as pool:
+            Runner(database, pool, presence, connection, settings, stop).serve()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _pool(connection: Connection, settings: Settings) -> Iterator[RayPool]:
+    pool = RayPool(
+        DeviceChoice(settings.worker_device),
+        per_gpu=1 if settings.workers_per_gpu == "auto" else settings.workers_per_gpu,
+        memory=settings.worker_memory,
+        check=connection.check,
     )
-    swept = -math.inf
-    while not stop.is_set():
-        pool.grow()
-        pool.poll(0.0)
-        if not pool.devices:  # after a search, which had the devices to itself
-            pool.poll(IDLE)
-            continue
+    try:
+        yield pool
+    except ClusterLostError:
+        raise  # there is nothing left to close
+    except BaseException:
+        pool.close()
+        raise
+    else:
+        pool.close()
+
+
+@dataclass
+class Runner:
+    """What works through the queue, on one cluster."""
+
+    database: Database
+    pool: RayPool
+    presence: Presence
+    connection: Connection
+    settings: Settings
+    stop: threading.Event
+    _silent: dict[str, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make what lives as long as the runner."""
+        self._sizes = PackSizes(
+            ceiling=self.settings.pack_size, memory_share=self.settings.memory_share
+        )
+        self._checkpoints = Checkpoints(
+            self.settings.data_dir / "checkpoints", most_bytes=self.settings.checkpoint_bytes
+        )
+        self._watch = Watch(self.settings.lease_seconds)
+        self._watched = self._swept = -math.inf
+
+    def serve(self) -> None:
+        """Train study after study until `stop` is set. Raises as `run`."""
+        logger.info("runner on %s ready: %s", socket.gethostname(), described(self.pool))
+        self.presence.start()
+        troubled = False
+        while not self.stop.is_set():
+            self.pool.grow()
+            self.pool.poll(0.0)
+            self._tell(RunnerState.IDLE)
+            if not self.pool.devices:  # after a search, which had the devices to itself
+                self.pool.poll(IDLE)
+                continue
+            try:
+                self._sweep()
+                busy = self.process_one()
+            except DBAPIError as error:
+                what = passing(error)
+                if not troubled:
+                    logger.warning("%s; trying again: %s", what, error.orig)
+                troubled = True
+                self.stop.wait(TROUBLED)
+                continue
+            if troubled:
+                logger.info("the database answers again")
+                troubled = False
+            if not busy:
+                self.stop.wait(IDLE)
+
+    def process_one(self) -> bool:
+        """Train one study from the queue; returns whether there was one."""
+        device = described(self.pool)
+        now = time.monotonic()
+        if now - self._watched > WATCH_EVERY:
+            self._silent = self._watch.silent(self.database)
+            self._watched = now
+        lease = claim(
+            self.database,
+            seconds=self.settings.lease_seconds,
+            device=device,
+            losses=self.settings.study_losses,
+            silent=self._silent,
+        )
+        if lease is None:
+            return False
+        with structlog.contextvars.bound_contextvars(study=lease.study_id):
+            logger.info("study %s: training on %s", lease.study_id, device)
+            self._train(lease)
+        return True
+
+    def _train(self, lease: Lease) -> None:
+        """Train a study, and see to it that it is not lost with what it trains on."""
+        self._tell(RunnerState.TRAINING, lease.study_id)
         try:
-            if time.monotonic() - swept > SWEEP_EVERY:
-                sweep(database, checkpoints)
-                swept = time.monotonic()
-            busy = process_one(database, pool, sizes, checkpoints, settings, stop)
-        except OperationalError as error:
-            logger.warning("the database does not answer, trying again: %s", error.orig)
-            busy = False
-        if not busy:
-            stop.wait(IDLE)
+            state = self._prepared(lease).run()
+        except LeaseLostError as error:
+            logger.info("%s: it was cancelled, or taken over", error)
+        except DBAPIError as error:
+            # Its lease runs out, and whoever is there then goes on with what is missing.
+            logger.error("study %s: %s: %s", lease.study_id, passing(error), error.orig)
+        except (ClusterLostError, WorkersLostError) as error:
+            self._put_back(lease, str(error))
+            raise
+        else:
+            logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
+
+    def _put_back(self, lease: Lease, reason: str) -> None:
+        try:
+            with self.database.write() as session:
+                lease.lose(session, reason, self.settings.study_losses)
+        except LeaseLostError:
+            return
+        except DBAPIError as error:
+            logger.warning("study %s: %s", lease.study_id, passing(error))
+
+    def _prepared(self, lease: Lease) -> StudyRun | SearchRun:
+        """Make ready to train a study, whichever its mode."""
+        with self.database.read() as session:
+            searching = searched(row(session, lease.study_id))
+        if searching:
+            cluster = self.pool.cluster()
+            device = described(self.pool, at_least=cluster.devices)
+            self.pool.close()  # the search brings workers of its own
+
+            def start(job: SearchJob) -> SearchProcess:
+                """Raises `WorkersLostError`."""
+                self.connection.check()
+                here = self.pool.cluster()
+                return SearchProcess(job, here.address, gpu=here.gpu, devices=here.devices)
+
+            return SearchRun(
+                self.database,
+                lease,
+                start,
+                attempts=self.settings.trial_attempts,
+                stopping=self.stop.is_set,
+                check=self.connection.check,
+                drain_seconds=self.settings.drain_seconds,
+                turn_seconds=self.settings.turn_seconds,
+                tell=lambda: self._tell(RunnerState.TRAINING, lease.study_id),
+                device=device,
+            )
+        return StudyRun(
+            self.database,
+            self.pool,
+            lease,
+            Planner(self.database, lease, self._sizes, self._checkpoints),
+            self._checkpoints,
+            checkpoint_seconds=self.settings.checkpoint_seconds,
+            share_gpus=self.settings.workers_per_gpu == "auto",
+            attempts=self.settings.trial_attempts,
+            stopping=self.stop.is_set,
+            drain_seconds=self.settings.drain_seconds,
+            turn_seconds=self.settings.turn_seconds,
+            tell=lambda uses: self._tell(RunnerState.TRAINING, lease.study_id, uses),
+        )
+
+    def _tell(
+        self,
+        state: RunnerState,
+        study_id: str | None = None,
+        uses: Sequence[DeviceUse] | None = None,
+    ) -> None:
+        """Say what the runner does; between two studies, its devices wait."""
+        if self.stop.is_set():
+            state = RunnerState.DRAINING
+        if uses is None:
+            uses = [use_of(device, None) for device in self.pool.devices]
+        self.presence.tell(state, study_id, uses)
+
+    def _sweep(self) -> None:
+        if time.monotonic() - self._swept > SWEEP_EVERY:
+            sweep(self.database, self._checkpoints)
+            self._swept = time.monotonic()
 
 
 def sweep(database: Database, checkpoints: Checkpoints) -> None:
@@ -94,78 +278,3 @@ def sweep(database: Database, checkpoints: Checkpoints) -> None:
     with database.read() as session:
         alive = unfinished(session, kept)
     checkpoints.forget(set(kept) - alive)
-
-
-def process_one(
-    database: Database,
-    pool: RayPool,
-    sizes: PackSizes,
-    checkpoints: Checkpoints,
-    settings: Settings,
-    stop: threading.Event,
-) -> bool:
-    """Train one study from the queue; returns whether there was one."""
-    device = _describe(pool)
-    lease = claim(database, seconds=settings.lease_seconds, device=device)
-    if lease is None:
-        return False
-    structlog.contextvars.bind_contextvars(study=lease.study_id)
-    try:
-        logger.info("study %s: training on %s", lease.study_id, device)
-        state = _prepared(database, pool, lease, sizes, checkpoints, settings, stop).run()
-    except LeaseLostError as error:
-        logger.info("%s: it was cancelled, or taken over", error)
-    except OperationalError as error:
-        # Its lease runs out, and whoever is there then goes on with what is missing.
-        logger.warning("study %s: the database does not answer: %s", lease.study_id, error.orig)
-    else:
-        logger.info("study %s: %s", lease.study_id, state or "put back into the queue")
-    finally:
-        structlog.contextvars.unbind_contextvars("study")
-    return True
-
-
-def _prepared(
-    database: Database,
-    pool: RayPool,
-    lease: Lease,
-    sizes: PackSizes,
-    checkpoints: Checkpoints,
-    settings: Settings,
-    stop: threading.Event,
-) -> StudyRun | SearchRun:
-    """Make ready to train a study, whichever its mode."""
-    with database.read() as session:
-        searching = searched(row(session, lease.study_id))
-    if searching:
-        pool.close()  # the search brings workers of its own
-        return SearchRun(
-            database,
-            lease,
-            partial(start_search, pool),
-            attempts=settings.trial_attempts,
-            stopping=stop.is_set,
-        )
-    return StudyRun(
-        database,
-        pool,
-        lease,
-        Planner(database, lease, sizes, checkpoints),
-        checkpoints,
-        checkpoint_seconds=settings.checkpoint_seconds,
-        share_gpus=settings.workers_per_gpu == "auto",
-        attempts=settings.trial_attempts,
-        stopping=stop.is_set,
-    )
-
-
-def start_search(pool: RayPool, job: SearchJob) -> SearchProcess:
-    """Start the process of a search on the pool's cluster. Raises `WorkersLostError`."""
-    cluster = pool.cluster()
-    return SearchProcess(job, cluster.address, gpu=cluster.gpu, devices=cluster.devices)
-
-
-def _describe(pool: RayPool) -> str:
-    """Name the devices for people: ``2 × cpu (AMD EPYC)``."""
-    names = [f"{device.kind} ({device.name})" for device in pool.devices]
-    return ", ".join(f"{names.count(name)} × {name}" for name in sorted(set(names)))[:300]

@@ -1,19 +1,25 @@
 """One study in training."""
 
 import logging
+import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from service.db import Database
+from service.db.trouble import Patience
 from service.queue import Lease
 from service.queue.results import Result, give_up, lost, put_back, record
+from service.queue.turn import Turn
 from service.runner.checkpoints import UNREADABLE, Checkpoints
+from service.runner.devices import described, use_of
 from service.runner.estimate import Timing, seconds_left
 from service.runner.pack_run import PackRun
 from service.runner.planner import Planner
+from service.runners.model import DeviceUse
 from service.studies.model import StudyState
+from workers.connection import ClusterLostError
 from workers.contracts import Device
 from workers.execution import (
     EpochDone,
@@ -52,6 +58,9 @@ class StudyRun:
         share_gpus: bool = False,
         attempts: int,
         stopping: Callable[[], bool],
+        drain_seconds: float = 0.0,
+        turn_seconds: float = math.inf,
+        tell: Callable[[Sequence[DeviceUse]], None] = lambda _: None,
     ) -> None:
         """Prepare to train.
 
@@ -65,6 +74,9 @@ class StudyRun:
             share_gpus: Whether to have several packs share a GPU where that is quicker.
             attempts: Workers a trial may lose.
             stopping: Asked often: whether to put the study back and leave.
+            drain_seconds: Time to end or save packs in training after that.
+            turn_seconds: Time after which the study makes way for others of its priority.
+            tell: Told often what each device trains.
         """
         self._database = database
         self._pool = pool
@@ -75,44 +87,109 @@ class StudyRun:
         self._share_gpus = share_gpus
         self._attempts = attempts
         self._stopping = stopping
+        self._drain_seconds = drain_seconds
+        self._tell = tell
+        self._turn = Turn(database, lease, seconds=turn_seconds)
+        self._patiently = Patience(stopping=stopping, drain_seconds=drain_seconds)
         self._measuring: int | None = None
         """Ticket of the measurement that packs wait for."""
         self._running: dict[int, PackRun] = {}
         self._ended: deque[Timing] = deque(maxlen=REMEMBERED)
         self._seen: set[Device] = set()
         self._noted = 0.0
+        self._counted = time.monotonic()
+        self._trained = 0.0
+        """Seconds of workers that are not written down yet."""
+        self._described = ""
+        """What the study trains on, as was last written down."""
+        self._kept = False
+        """Whether a checkpoint was put on disk since the last word to the database."""
 
     def run(self) -> StudyState | None:
-        """Train to the end of the study; returns its final state, None when told to stop.
+        """Train to the end of the study; returns its final state, None when it was put back.
+
+        It is put back when the runner is told to stop, or others have their turn.
 
         Raises:
             LeaseLostError: The study is no longer ours. What was written stays.
+            ClusterLostError: There is nothing left to train on.
+            WorkersLostError: Workers die as fast as they are started.
         """
-        if self._planner.outdated():
-            with self._database.write() as session:
-                self._lease.fail(session, _OUTDATED)
-            return StudyState.FAILED
+        if self._patiently(self._planner.outdated):
+            return self._fail_whole(_OUTDATED)
         try:
             while not self._stopping():
-                self._plan()
+                if (limit := self._lease.usage.exceeded) is not None:
+                    return self._patiently(self._finish) or self._fail_whole(limit)
+                if self._patiently(self._turn.over):
+                    logger.info("study %s: makes way for another", self._lease.study_id)
+                    self._drain(math.inf)
+                    break
+                self._patiently(self._plan)
                 starting = not self._pool.devices
                 if not (self._planner.waiting or self._running or self._measuring or starting):
-                    with self._database.write() as session:
-                        ended = self._lease.finish(session)
+                    ended = self._patiently(self._finish)
                     if ended is not None:
-                        self._checkpoints.forget([self._lease.study_id])
                         return ended
                     # Another study trains what is left of this one: its results will be ours.
                     time.sleep(PATIENCE)
                     continue
                 self._submit()
                 self._handle(self._pool.poll(PATIENCE))
-            with self._database.write() as session:
-                self._lease.give_back(session)
+            if self._stopping():
+                self._drain(self._drain_seconds)
+            self._patiently(self._give_back)
             return None
+        except ClusterLostError:
+            self._running.clear()
+            raise
         finally:
             if self._running:
                 self._pool.cancel()
+
+    def _drain(self, seconds: float) -> None:
+        """Have what is in training saved or ended, as far as that takes no longer than this.
+
+        Whoever takes the study up goes on from there. Packs that save themselves go on training
+        until they are cancelled: nothing is lost but the time.
+        """
+        self._pool.want_checkpoints()
+        before = {ticket: run.checkpoints for ticket, run in self._running.items()}
+        deadline = time.monotonic() + seconds
+        while any(
+            self._running[ticket].checkpoints == count
+            for ticket, count in before.items()
+            if ticket in self._running
+        ):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                logger.warning(
+                    "study %s: an epoch takes longer than %g s; what was trained of it is lost",
+                    self._lease.study_id,
+                    seconds,
+                )
+                return
+            self._handle(self._pool.poll(min(PATIENCE, left)))
+
+    def _finish(self) -> StudyState | None:
+        with self._database.write() as session:
+            ended = self._lease.finish(session)
+        if ended is not None:
+            self._checkpoints.forget([self._lease.study_id])
+        return ended
+
+    def _give_back(self) -> None:
+        with self._database.write() as session:
+            self._lease.give_back(session)
+
+    def _fail_whole(self, reason: str) -> StudyState:
+        def fail() -> None:
+            with self._database.write() as session:
+                self._lease.fail(session, reason)
+
+        self._patiently(fail)
+        self._checkpoints.forget([self._lease.study_id])
+        return StudyState.FAILED
 
     def _plan(self) -> None:
         if self._measuring is None and self._pool.idle:
@@ -139,7 +216,7 @@ class StudyRun:
         return True
 
     def _submit(self) -> None:
-        while self._pool.idle and (run := self._planner.next()) is not None:
+        while self._pool.idle and (run := self._patiently(self._planner.next)) is not None:
             ticket = self._pool.submit(
                 run.pack,
                 checkpoint=self._state_of(run),
@@ -189,13 +266,17 @@ class StudyRun:
         self._write(results)
         # Only now: an outcome must be in the database before a checkpoint takes it for known.
         for running in self._running.values():
-            running.keep(self._checkpoints, self._lease.study_id)
+            self._kept |= running.keep(self._checkpoints, self._lease.study_id)
         for running in ended:
             self._checkpoints.remove(self._lease.study_id, running.keys)
 
     def _write(self, results: list[Result]) -> None:
         """Write results at once, progress now and then; either renews the lease."""
-        due = time.monotonic() - self._noted >= PROGRESS_EVERY
+        now = time.monotonic()
+        busy = len(self._running) + (self._measuring is not None)
+        self._trained += (now - self._counted) * busy
+        self._counted = now
+        due = now - self._noted >= PROGRESS_EVERY
         if not results and not due:
             return
         progress = {
@@ -204,14 +285,28 @@ class StudyRun:
             for key in running.open_keys
             if running.epochs
         }
-        record(
-            self._database,
-            self._lease,
-            results=results,
-            progress=progress,
-            seconds_left=self._seconds_left(),
+        device = described(self._pool)
+        self._patiently(
+            lambda: record(
+                self._database,
+                self._lease,
+                results=results,
+                progress=progress,
+                seconds_left=self._seconds_left(),
+                trained=self._trained,
+                kept=self._kept,
+                device=None if device == self._described else device,
+            )
         )
+        self._trained, self._kept, self._described = 0.0, False, device
         self._noted = time.monotonic()
+        self._tell(self._uses())
+
+    def _uses(self) -> list[DeviceUse]:
+        """Say what each device trains."""
+        return [
+            use_of(device, self._running.get(ticket or 0)) for device, ticket in self._pool.uses()
+        ]
 
     def _seconds_left(self) -> float | None:
         measured = self._planner.measurement
@@ -257,7 +352,7 @@ class StudyRun:
             return
         logger.warning("a pack of %d trials was too large and is split: %s", running.size, reason)
         self._checkpoints.remove(self._lease.study_id, running.keys)
-        put_back(self._database, self._lease, running.open_keys)
+        self._put_back(running)
         self._planner.too_large(running.size)
 
     def _lose(self, running: PackRun, reason: str) -> None:
@@ -266,7 +361,7 @@ class StudyRun:
         logger.warning("a pack of %d trials was lost: %s", len(keys), reason)
         if running.saved is not None and not running.advanced:
             self._checkpoints.remove(self._lease.study_id, running.keys)  # it may be to blame
-        lost(self._database, self._lease, keys, reason, self._attempts)
+        self._patiently(lambda: lost(self._database, self._lease, keys, reason, self._attempts))
         self._planner.look_for_checkpoints()
 
     def _fail(self, running: PackRun, reason: str) -> None:
@@ -274,11 +369,16 @@ class StudyRun:
         self._checkpoints.remove(self._lease.study_id, running.keys)
         if running.saved is not None and not running.advanced:
             logger.warning("a checkpoint is of no use, its pack begins anew: %s", reason)
-            put_back(self._database, self._lease, running.open_keys)
+            self._put_back(running)
             self._planner.again(running)
             return
         logger.error("a pack of study %s failed: %s", self._lease.study_id, reason)
-        give_up(self._database, self._lease, dict.fromkeys(running.open_keys, reason))
+        reasons = dict.fromkeys(running.open_keys, reason)
+        self._patiently(lambda: give_up(self._database, self._lease, reasons))
+
+    def _put_back(self, running: PackRun) -> None:
+        keys = running.open_keys
+        self._patiently(lambda: put_back(self._database, self._lease, keys))
 
     def _result(self, running: PackRun, position: int, diverged: str | None) -> Result:
         trial = running.pack.trials[position]

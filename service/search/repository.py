@@ -125,6 +125,9 @@ def open_point(
     with database.write() as session:
         lease.renew(session)
         known = _known(session, [trial.key for trial in trials])
+        place = (lease.study_id, point.label, point.number)
+        if session.get(PointRow, place) is not None:
+            return known  # the answer to a first try was lost with the connection
         session.add(
             PointRow(
                 study_id=lease.study_id,
@@ -158,6 +161,7 @@ def record(
     underway: Iterable[Underway] = (),
     seconds_left: float | None = None,
     trained: float = 0.0,
+    device: str | None = None,
 ) -> None:
     """Store points that have ended, how far others have come, and the time left.
 
@@ -170,6 +174,8 @@ def record(
         alone(session, Alone.COMPOSE)  # as whoever else adds trials
         lease.renew(session, trained=trained, progress=bool(outcomes))
         lease.estimate(session, seconds_left)
+        if device is not None:
+            lease.describe(session, device)
         moved = [_advance(session, lease, one) for one in underway]
         stored: list[str] = []
         for outcome in outcomes:

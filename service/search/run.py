@@ -1,12 +1,15 @@
 """One search in progress."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.db import Database
+from service.db.trouble import Patience
 from service.queue import Lease
+from service.queue.turn import Turn
 from service.search.estimate import Used, seconds_left
 from service.search.planning import impossible
 from service.search.repository import (
@@ -75,6 +78,11 @@ class SearchRun:
         *,
         attempts: int,
         stopping: Callable[[], bool],
+        check: Callable[[], None] = lambda: None,
+        drain_seconds: float = 0.0,
+        turn_seconds: float = math.inf,
+        tell: Callable[[], None] = lambda: None,
+        device: str | None = None,
     ) -> None:
         """Prepare to search.
 
@@ -84,6 +92,11 @@ class SearchRun:
             start: Starts the process of a search.
             attempts: Processes that may be lost in a row without a point ending in between.
             stopping: Asked often: whether to put the study back and leave.
+            check: Raises `ClusterLostError` when there is nothing left to train on.
+            drain_seconds: Time to write down what has ended, after being told to stop.
+            turn_seconds: Time after which the search makes way for others of its priority.
+            tell: Called often: a sign of life.
+            device: What it trains on, for people; as at the claim by default.
         """
         self._database = database
         self._lease = lease
@@ -102,24 +115,38 @@ class SearchRun:
         """When the first point of this process was begun."""
         self._noted = 0.0
         self._losses = 0
+        self._check = check
+        self._tell = tell
+        self._turn = Turn(database, lease, seconds=turn_seconds)
+        self._patiently = Patience(stopping=stopping, drain_seconds=drain_seconds)
+        self._counted = time.monotonic()
+        self._trained = 0.0
+        """Seconds of workers that are not written down yet."""
+        self._makes_way = False
+        self._device = device
 
     def run(self) -> StudyState | None:
-        """Search to the end; returns the study's final state, None when told to stop.
+        """Search to the end; returns the study's final state, None when it was put back.
+
+        It is put back when the runner is told to stop, or others have their turn.
 
         Raises:
             LeaseLostError: The study is no longer ours. What was written stays.
+            ClusterLostError: There is nothing left to train on.
         """
         why = impossible(self._spec)
         if why is not None:
             return self._fail(why)
-        while not self._stopping():
-            past, weighed_all = self._past()
+        while not self._leaving():
+            past, weighed_all = self._patiently(self._past)
             exhausted = self._exhausted(past)
             if exhausted and weighed_all:
                 return self._finish()
             try:
                 if self._follow(past):
                     return self._finish()
+                if (limit := self._lease.usage.exceeded) is not None:
+                    return self._fail(limit)
             except SearchLostError as error:
                 self._losses += 1
                 logger.warning("study %s: %s", self._lease.study_id, error)
@@ -127,17 +154,29 @@ class SearchRun:
                     return self._finish()
                 if self._losses >= self._attempts:
                     return self._fail(f"given up after {self._losses} attempts; the last: {error}")
-        with self._database.write() as session:
-            self._lease.give_back(session)
+        self._patiently(self._give_back)
         return None
 
-    def _finish(self) -> StudyState:
+    def _leaving(self) -> bool:
+        return self._makes_way or self._stopping()
+
+    def _give_back(self) -> None:
         with self._database.write() as session:
-            return finish(session, self._lease)
+            self._lease.give_back(session)
+
+    def _finish(self) -> StudyState:
+        def end() -> StudyState:
+            with self._database.write() as session:
+                return finish(session, self._lease)
+
+        return self._patiently(end)
 
     def _fail(self, reason: str) -> StudyState:
-        with self._database.write() as session:
-            self._lease.fail(session, reason)
+        def fail() -> None:
+            with self._database.write() as session:
+                self._lease.fail(session, reason)
+
+        self._patiently(fail)
         return StudyState.FAILED
 
     def _past(self) -> tuple[dict[str, tuple[Past, ...]], bool]:
@@ -181,7 +220,8 @@ class SearchRun:
         job = SearchJob(self._search, metric.maximize, metric.chance, past)
         with self._start(job) as process:
             ended = False
-            while not ended and not self._stopping():
+            while not ended and not self._leaving() and self._lease.usage.exceeded is None:
+                self._check()
                 outcomes: list[Outcome] = []
                 for message in process.poll(PATIENCE):
                     match message:
@@ -192,7 +232,7 @@ class SearchRun:
                         case PointEnded():
                             outcomes.append(self._end(message))
                         case Weighed():
-                            weigh(self._database, self._lease, message)
+                            self._weigh(message)
                         case PointRestarted():
                             logger.warning(
                                 "study %s: the worker of %s point %d died; beginning it again",
@@ -203,7 +243,16 @@ class SearchRun:
                         case SearchEnded():
                             ended = True
                 self._write(outcomes)
+                if outcomes and self._may_leave():
+                    logger.info("study %s: makes way for another", self._lease.study_id)
+                    self._makes_way = True
         return ended
+
+    def _may_leave(self) -> bool:
+        return self._patiently(self._turn.over)
+
+    def _weigh(self, told: Weighed) -> None:
+        self._patiently(lambda: weigh(self._database, self._lease, told))
 
     def _count(self, label: str, seconds: float) -> None:
         used = self._used.get(label, Used())
@@ -223,7 +272,7 @@ class SearchRun:
         self._open[point.label, point.number] = _Open(trials, self._new_record())
         if self._began is None:
             self._began = time.monotonic()
-        return open_point(self._database, self._lease, point, trials)
+        return self._patiently(lambda: open_point(self._database, self._lease, point, trials))
 
     def _new_record(self) -> PointRecord:
         return PointRecord(len(self._search.seeds), self._chance)
@@ -255,6 +304,8 @@ class SearchRun:
     def _write(self, outcomes: list[Outcome]) -> None:
         """Write points that have ended at once, progress now and then; either renews the lease."""
         now = time.monotonic()
+        self._trained += (now - self._counted) * len(self._open)
+        self._counted = now
         if not outcomes and now - self._noted < PROGRESS_EVERY:
             return
         for outcome in outcomes:
@@ -271,13 +322,19 @@ class SearchRun:
             for (label, number), point in self._open.items()
             if point.record.epochs
         ]
-        record(
-            self._database,
-            self._lease,
-            outcomes=outcomes,
-            underway=underway,
-            seconds_left=self._seconds_left(now),
+        self._patiently(
+            lambda: record(
+                self._database,
+                self._lease,
+                outcomes=outcomes,
+                underway=underway,
+                seconds_left=self._seconds_left(now),
+                trained=self._trained,
+                device=self._device,
+            )
         )
+        self._trained, self._device = 0.0, None
         self._noted = now
+        self._tell()
         if outcomes:
             self._losses = 0

@@ -9,6 +9,7 @@ import time
 import pytest
 import ray
 
+from workers.connection import connect
 from workers.contracts import Pack, TrialSpec
 from workers.execution import (
     DeviceChoice,
@@ -18,7 +19,6 @@ from workers.execution import (
     PackFailed,
     PackLost,
     RayPool,
-    connect,
     resources,
 )
 
@@ -140,6 +140,7 @@ def test_workers_find_room_for_as_many_as_share_a_gpu():
     """Resources alone: a second Ray, in a process of its own, that is told it has a GPU."""
     program = """
 import ray
+from workers.connection import connect
 from workers.execution import resources
 ray.init(num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
 

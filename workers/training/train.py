@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pickle import UnpicklingError
 
@@ -30,6 +30,7 @@ def train(
     *,
     checkpoint: bytes | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    wanted: Callable[[], bool] = bool,
 ) -> Iterator[EpochReport]:
     """Train a pack to the end of its budget, telling of every epoch.
 
@@ -41,6 +42,7 @@ def train(
         device: Where.
         checkpoint: Of an earlier report of the same pack: go on after it, to the same bits.
         checkpoint_seconds: Time between two checkpoints; none comes with the last epoch.
+        wanted: Asked after every epoch: whether to write one though it is not time yet.
 
     Raises:
         ValueError: The checkpoint is of another pack, or not one at all.
@@ -61,7 +63,7 @@ def train(
         if not last and len(gone - left) >= share * (len(pack.trials) - len(left)):
             run.leave(gone - left)
             left = set(gone)
-        if not last and time.monotonic() - written >= checkpoint_seconds:
+        if not last and (time.monotonic() - written >= checkpoint_seconds or wanted()):
             report = replace(report, checkpoint=_checkpoint(run, gone, left))
             written = time.monotonic()
         yield report

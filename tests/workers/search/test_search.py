@@ -10,8 +10,9 @@ import ray
 
 from tests.live import wait_until
 from tests.workers.search import jobs
+from workers.connection import connect
 from workers.contracts import Device, Pack
-from workers.execution import RayPool, connect
+from workers.execution import RayPool
 from workers.search.contracts import (
     KnownTrial,
     PointEnded,
