@@ -1,5 +1,6 @@
 """The application: routes, pages, errors. Imports neither torch nor Ray."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -90,6 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.settings = settings
+    app.state.stopping = threading.Event()
+    """Set when the server is asked to end: streams then end, too."""
     app.state.database = database
     app.state.renderer = renderer
     app.state.results = cache

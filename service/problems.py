@@ -9,11 +9,12 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from dashboards.errors import DashboardError
 from dashboards.views import error_page
+from service.db.trouble import Trouble, trouble
 from service.errors import ServiceError
 from service.request_log import request_id
 from service.wording import said
@@ -63,7 +64,7 @@ def install(app: FastAPI) -> None:
         (ServiceError, _service),
         (RequestValidationError, _validation),
         (HTTPException, _http),
-        (OperationalError, _database),
+        (DBAPIError, _database),
         (DashboardError, _drawing),
         (Exception, _unexpected),
     ):
@@ -101,15 +102,37 @@ def _http(request: Request, error: HTTPException) -> Response:
     return answer
 
 
-def _database(request: Request, error: OperationalError) -> Response:
-    logger.error("the database does not answer: %s", error.orig)
-    return problem(
-        request,
+def _database(request: Request, error: DBAPIError) -> Response:
+    found = trouble(error)
+    if found is None:
+        raise error  # a mistake of ours, to be logged as such
+    logger.error("%s: %s", found, error.orig)
+    status, kind, title = _TROUBLES[found]
+    return problem(request, status, kind, title, f"nothing was changed; {found}, then try again")
+
+
+_TROUBLES = {
+    Trouble.OUTDATED: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "database-outdated",
+        "The database's tables are not those of this version",
+    ),
+    Trouble.FULL: (
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "database-full",
+        "The database has no room left",
+    ),
+    Trouble.LOCKED: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "database-locked",
+        "The database is locked",
+    ),
+    Trouble.UNREACHABLE: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "database-unavailable",
         "The database does not answer",
-        "nothing was changed; try again in a moment",
-    )
+    ),
+}
 
 
 def _drawing(request: Request, error: DashboardError) -> Response:

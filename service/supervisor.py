@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2
 PATIENCE = 20.0
-"""Seconds a process may take to end before it is killed."""
+"""Seconds a process may take to end before it is killed, unless it needs longer."""
 STEADY = 60.0
 """Seconds a process must run for its earlier crashes to be forgotten."""
 CRASHES = 5
@@ -40,9 +40,22 @@ class _Child:
 class Supervisor:
     """Starts processes, starts those that crash again, and ends all of them together."""
 
-    def __init__(self, commands: Mapping[str, tuple[str, ...]], env: Mapping[str, str]) -> None:
-        """Prepare to run `lpwd` with these arguments each, by name."""
+    def __init__(
+        self,
+        commands: Mapping[str, tuple[str, ...]],
+        env: Mapping[str, str],
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Prepare to run `lpwd` with these arguments each, by name.
+
+        Args:
+            commands: Name to arguments.
+            env: Environment, beside this process's own.
+            patience: Seconds a process may take to end before it is killed.
+        """
         self._commands = commands
+        self._patience = patience
         self._env = {**os.environ, **env, STOP_WITH_STDIN: "1"}
         self._children: list[_Child] = []
 
@@ -69,7 +82,7 @@ class Supervisor:
         """Ask all to end, and see to it that they do."""
         for child in self._children:
             child.process.terminate()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         for child in self._children:
             try:
                 child.process.wait(max(0.0, deadline - time.monotonic()))

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 import lpwd.catalogue
 from lpwd.errors import LpwdError
 from service.app import create_app
 from service.db import Database, schema
+from service.db.trouble import TablesOutdatedError
 from service.logs import configure
+from service.server import Server
 from service.settings import Settings, settings, with_options
 from service.signals import stop_on_signals, stop_with_parent
 from service.supervisor import GaveUpError, Supervisor
@@ -25,8 +26,8 @@ from workers.errors import WorkersError
 
 logger = logging.getLogger(__name__)
 
-CLOSING = 3
-"""Seconds that open event streams get when the API ends."""
+CLEARING = 15.0
+"""Seconds that a runner may take to end after it has put back what it trained."""
 
 
 class CannotStartError(Exception):
@@ -90,7 +91,11 @@ def everything(here: Settings, *, verbose: bool = False) -> Supervisor:
         "LPWD_LOG_FORMAT": here.log_format,
         "LPWD_LOG_LEVEL": "debug" if verbose else here.log_level,
     }
-    return Supervisor({name: (name,) for name in ("api", "runner", "scheduler")}, env)
+    return Supervisor(
+        {name: (name,) for name in ("api", "runner", "scheduler")},
+        env,
+        patience=here.drain_seconds + CLEARING,
+    )
 
 
 def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption = False) -> None:
@@ -102,20 +107,14 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     check_address(here)
     check_plugins()
     open_database(here).close()
-    uvicorn.run(
-        create_app(here),
-        host=here.host,
-        port=here.port,
-        log_config=None,
-        timeout_graceful_shutdown=CLOSING,
-        server_header=False,
-    )
+    Server(create_app(here), host=here.host, port=here.port).run()
 
 
 def runner(verbose: VerboseOption = False) -> None:
     """Run a runner: it takes studies from the queue and has Ray workers train them."""
     # Here and not above: the API process must not load Ray.
     from service.runner import process
+    from workers.connection import ClusterLostError
     from workers.execution import WorkersLostError
 
     here = settings()
@@ -127,7 +126,13 @@ def runner(verbose: VerboseOption = False) -> None:
     stop_with_parent()
     try:
         process.run(here, stop)
-    except (ConnectionError, WorkersLostError, RuntimeError) as error:
+    except (
+        ConnectionError,
+        ClusterLostError,
+        WorkersLostError,
+        TablesOutdatedError,
+        RuntimeError,
+    ) as error:
         raise CannotStartError(f"the runner cannot go on: {error}") from error
 
 
@@ -143,7 +148,10 @@ def scheduler(verbose: VerboseOption = False) -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     stop_with_parent()
-    process.run(here, stop)
+    try:
+        process.run(here, stop)
+    except TablesOutdatedError as error:
+        raise CannotStartError(f"the scheduler cannot go on: {error}") from error
 
 
 def open_database(here: Settings, *, migrate: bool = False, current: bool = True) -> Database:

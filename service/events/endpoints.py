@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
@@ -32,6 +32,7 @@ def _existing(study_id: str, database: DatabaseOf) -> str:
 @router.get("/studies/{study_id}/events", response_class=EventSourceResponse)
 async def events(
     study_id: Annotated[str, Depends(_existing)],
+    request: Request,
     database: DatabaseOf,
     last_event_id: Annotated[
         str | None, Header(description="The last event seen: the stream goes on after it.")
@@ -48,7 +49,8 @@ async def events(
     if last is None or last > newest:  # not a number of this study's
         last = newest
         yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
-    while True:
+    # When the service ends, so does the stream; the client asks again and gets the rest.
+    while not request.app.state.stopping.is_set():
         fresh, final = await run_in_threadpool(_news, database, study_id, last)
         if fresh:
             last = fresh[-1].id

@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.db import Database, clock
+from service.db.counters import LEASE_LOSSES
+from service.db.counters import count as count_up
 from service.db.tables import RunnerRow, StudyRow
 from service.events.repository import HEADER, announce
 from service.queue.lease import Lease
@@ -53,6 +55,7 @@ def claim(
             if study.lease_token is None:
                 return _take(session, study, seconds, device)
             count = study.losses + 1
+            count_up(session, LEASE_LOSSES)
             last = _last_seen(session, study)
             if count < losses:
                 study.losses, study.last_loss = count, last

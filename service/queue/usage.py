@@ -31,6 +31,6 @@ class Usage:
 
 
 _REACHED = (
-    "it reached its limit of {limit:g} s of {what}; what is finished stays, and it goes on where "
-    "it is when it is tried again with a higher {name}, or none"
+    "it reached its limit of {limit:g} s of {what}; what is finished stays. To go on where it is, "
+    "raise {name} with PATCH /api/v1/studies/…, then POST …/retry"
 )

@@ -6,11 +6,13 @@ import threading
 import time
 from contextlib import suppress
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from service.db import Database, utcnow
 from service.db.counters import Heartbeat
+from service.db.trouble import passing
 from service.retention import prune
+from service.runners.repository import sweep
 from service.schedules.repository import any_due, fire_due
 from service.settings import Settings
 
@@ -24,13 +26,20 @@ PRUNE_FIRST = 300.0
 """Seconds after the start until what is older than it is kept is removed."""
 PRUNE_EVERY = 86_400.0
 """Seconds from then on."""
+SWEEP_EVERY = 60.0
+"""Seconds between two looks for runners that are gone."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Fire what is due until `stop` is set. All state is in the database: restart at will."""
+    """Fire what is due until `stop` is set. All state is in the database: restart at will.
+
+    Raises:
+        TablesOutdatedError: The database's tables are not those of this version.
+    """
     database = Database(settings.url)
     heart = Heartbeat(database, "scheduler")
-    beaten = -math.inf
+    beaten = swept = -math.inf
+    troubled = False
     prune_at = time.monotonic() + PRUNE_FIRST
     try:
         while not stop.is_set():
@@ -42,8 +51,15 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 if time.monotonic() >= prune_at:
                     prune_at = time.monotonic() + PRUNE_EVERY
                     _prune(database, settings)
-            except OperationalError as error:
-                logger.warning("the database does not answer, trying again: %s", error.orig)
+                if time.monotonic() - swept >= SWEEP_EVERY:
+                    sweep(database)
+                    swept = time.monotonic()
+                troubled = False
+            except DBAPIError as error:
+                what = passing(error)
+                if not troubled:
+                    logger.warning("%s; trying again: %s", what, error.orig)
+                troubled = True
             stop.wait(LOOK_EVERY)
         with suppress(OperationalError):
             heart.end()
