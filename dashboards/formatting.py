@@ -6,6 +6,7 @@ from service.heatmaps.model import MetricView
 from workers.contracts import NumericMode
 
 NBSP = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -41,6 +42,13 @@ def difference(value: float, metric: MetricView) -> str:
         return f"{value:.3g}"
     points = f"{100 * value:.2f}".rstrip("0").rstrip(".")
     return f"{points} point" if points == "1" else f"{points} points"
+
+
+def change(value: float, metric: MetricView) -> str:
+    """A difference with its sign: ``+0.31 points``, ``−1 point``, ``+0.012``, ``0``."""
+    if abs(value) < 5e-5 * (1 if metric.percent else 1e-4):
+        return "0"
+    return f"{'+' if value > 0 else MINUS}{difference(abs(value), metric)}"
 
 
 def share(value: float | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.comparison.model import Comparison
 from service.heatmaps.model import MetricView, StudyResults
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
@@ -36,6 +37,11 @@ class Queries(Protocol):
 
     def search(self, study_id: str) -> SearchResults:
         """What a search found so far; raises as `study` does."""
+        ...
+
+    def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
+        """A grid's optimizers against one of them, by its label, or the usual one; None where there
+        is but one. Raises where it has no such optimizer."""
         ...
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:

@@ -44,8 +44,8 @@ def honesty(seeds: int) -> str:
             f"(at least {SEEDS_FOR_SIGNIFICANCE} are needed)."
         )
     return (
-        f"{formatting.count(seeds, 'seed')} a cell. No test of significance is made here: "
-        "where two intervals overlap, the order may be chance."
+        f"{formatting.count(seeds, 'seed')} a cell. Where two intervals overlap, the order may be "
+        "chance; paired tests are in the comparison with a reference."
     )
 
 

@@ -22,6 +22,7 @@ from dashboards.api_reference import describe
 from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
+from dashboards.difference_view import difference_context
 from dashboards.parts import PANEL, PLANE, all_parts, search_parts
 from dashboards.queries import Queries
 from dashboards.rendering import Renderer
@@ -117,12 +118,18 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
         return render("docs.html", resources=describe(request.app.openapi()))
 
     @router.get("/studies/{study_id}")
-    def study(study_id: str) -> HTMLResponse:
+    def study(study_id: str, reference: str | None = None) -> HTMLResponse:
         found = queries.study(study_id)
         if found.mode is StudyMode.SEARCH:
             context = search_context(found, queries.search(study_id), drawn)
             return render("search.html", **context)
-        return render("study.html", **study_context(found, queries.results(study_id), renderer))
+        results = queries.results(study_id)
+        against = queries.comparison(study_id, reference) if results.curves else None
+        return render(
+            "study.html",
+            **study_context(found, results, renderer),
+            **difference_context(against, results, drawn),
+        )
 
     @router.get("/studies/{study_id}/fragments/{parts}")
     def fragments(study_id: str, parts: str, request: Request) -> HTMLResponse:

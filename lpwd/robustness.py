@@ -100,14 +100,14 @@ def best_interval(
     seeds = chosen_on.shape[-1]
     if seeds < 2 or best is None:
         return None
-    draws = _resamples(seeds, seed)
+    draws = resamples(seeds, seed)
     values = np.concatenate(
         [
             _of_chosen(_weighted_means(chosen_on, some), _weighted_means(reported, some), maximize)
             for some in _portions(draws.weights, chosen_on)
         ]
     )
-    return _around(float(seed_mean(reported)[best]), values, draws)
+    return around(float(seed_mean(reported)[best]), values, draws)
 
 
 def _of_chosen(choice: Array, report: Array, maximize: bool) -> Array:
@@ -197,7 +197,7 @@ def tolerance_area_interval(
     seeds = scores.shape[-1]
     if seeds < 2 or best is None:
         return None
-    draws = _resamples(seeds, seed)
+    draws = resamples(seeds, seed)
     values = np.concatenate(
         [
             _areas(_up(_weighted_means(scores, some), maximize), epsilon)
@@ -205,7 +205,7 @@ def tolerance_area_interval(
         ]
     )
     area = tolerance_area(means, float(means[best]), epsilon=epsilon, maximize=maximize)
-    found = _around(area, values, draws)
+    found = around(area, values, draws)
     return Interval(max(found.low, 0.0), min(found.high, 1.0))
 
 
@@ -267,7 +267,7 @@ def _up(scores: Array, maximize: bool) -> Array:
 
 
 @dataclass(frozen=True)
-class _Draws:
+class Draws:
     """Resamples of the seeds, equal ones once: of few seeds there are not many."""
 
     weights: Array
@@ -277,11 +277,12 @@ class _Draws:
 
 
 @lru_cache(maxsize=1)
-def _resamples(seeds: int, seed: int) -> _Draws:
+def resamples(seeds: int, seed: int) -> Draws:
+    """Draw seeds with replacement, `RESAMPLES` times; the same for the same `seed`."""
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=RESAMPLES)
     weights, times = np.unique(drawn, axis=0, return_counts=True)
-    return _Draws(weights.astype(float), times)
+    return Draws(weights.astype(float), times)
 
 
 def _portions(weights: Array, scores: Array) -> list[Array]:
@@ -302,8 +303,14 @@ def _weighted_means(scores: Array, weights: Array) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-def _around(estimate: float, resampled: Array, draws: _Draws) -> Interval:
-    """Student's t interval whose standard error is the spread of resampled values."""
+def around(estimate: float, resampled: Array, draws: Draws) -> Interval:
+    """Make a Student's t interval whose standard error is the spread of resampled values.
+
+    Args:
+        estimate: Of all seeds.
+        resampled: (R,), one of each draw.
+        draws: As `resamples` makes them.
+    """
     there = np.isfinite(resampled)
     values, times = resampled[there], draws.times[there]
     middle = np.average(values, weights=times)

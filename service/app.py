@@ -16,6 +16,8 @@ from dashboards.views import mount_static, pages
 from service import health, problems
 from service.answers import Answers
 from service.catalogue import endpoints as catalogue
+from service.comparison import endpoints as comparison
+from service.comparison.queries import Comparisons
 from service.db import Database
 from service.events import endpoints as events
 from service.headers import SecurityHeaders
@@ -49,6 +51,7 @@ RESOURCES = (
     study_actions,
     trials,
     heatmaps,
+    comparison,
     search,
     events,
     schedules,
@@ -73,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.url)
     renderer = Renderer()
     cache = ResultsCache()
+    comparisons = Comparisons.through(cache)
     searches = SearchReader(database)
 
     @asynccontextmanager
@@ -96,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.renderer = renderer
     app.state.results = cache
+    app.state.comparisons = comparisons
     app.state.answers = Answers(database)
     app.state.searches = searches
     app.state.metrics = Metrics(database)
@@ -112,7 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.include_router(pages(PageQueries(database, cache, searches), renderer))
+    app.include_router(pages(PageQueries(database, cache, searches, comparisons), renderer))
     mount_static(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

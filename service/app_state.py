@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from dashboards.rendering import Renderer
 from service.answers import Answers
+from service.comparison.queries import Comparisons
 from service.db import Database
 from service.heatmaps.queries import ResultsCache
 from service.metrics.registry import Metrics
@@ -46,6 +47,11 @@ async def _answers(request: Request) -> Answers:
     return found
 
 
+async def _comparisons(request: Request) -> Comparisons:
+    found: Comparisons = request.app.state.comparisons
+    return found
+
+
 async def _metrics(request: Request) -> Metrics:
     found: Metrics = request.app.state.metrics
     return found
@@ -56,5 +62,6 @@ SettingsOf = Annotated[Settings, Depends(_settings)]
 ResultsOf = Annotated[ResultsCache, Depends(_results)]
 SearchesOf = Annotated[SearchReader, Depends(_searches)]
 AnswersOf = Annotated[Answers, Depends(_answers)]
+ComparisonsOf = Annotated[Comparisons, Depends(_comparisons)]
 RendererOf = Annotated[Renderer, Depends(_renderer)]
 MetricsOf = Annotated[Metrics, Depends(_metrics)]

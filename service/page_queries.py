@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dashboards.queries import BestScore
+from service.comparison.model import Comparison
+from service.comparison.queries import Comparisons
 from service.db import Database
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
@@ -11,6 +13,7 @@ from service.search.model import SearchResults, StudyMode
 from service.search.reading import SearchReader
 from service.studies import queries
 from service.studies.model import StudyFilter, StudyPage, StudySummary
+from service.studies.repository import load_spec
 
 LISTED = 5_000
 """Trials of a study whose best scores the list shows: those of larger ones take seconds to find,
@@ -20,11 +23,18 @@ and are on their own page."""
 class PageQueries:
     """Reads for `dashboards.views.pages`."""
 
-    def __init__(self, database: Database, cache: ResultsCache, searches: SearchReader) -> None:
-        """Read from `database`, results through `cache` and `searches`."""
+    def __init__(
+        self,
+        database: Database,
+        cache: ResultsCache,
+        searches: SearchReader,
+        comparisons: Comparisons,
+    ) -> None:
+        """Read from `database`, results through the others."""
         self._database = database
         self._cache = cache
         self._searches = searches
+        self._comparisons = comparisons
 
     def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
         """Return the studies that a filter finds, in its order."""
@@ -44,6 +54,18 @@ class PageQueries:
     def search(self, study_id: str) -> SearchResults:
         """Return what a search found so far. Raises `NotFoundError`."""
         return self._searches.results(study_id)
+
+    def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
+        """Return the comparison with a reference, or with the usual one; None of one optimizer.
+
+        Raises:
+            NotFoundError: There is no such study.
+            InvalidRequestError: It has no such optimizer.
+        """
+        with self._database.read() as session:
+            if len(load_spec(session, study_id).variants) < 2:
+                return None
+            return self._comparisons.read(session, study_id, reference)
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""

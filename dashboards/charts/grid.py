@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.heatmaps.model import Cell, Heatmap
 
@@ -66,7 +67,21 @@ def slots(values: Sequence[float]) -> tuple[Slot, ...]:
     return tuple(found)
 
 
-def grid(heatmap: Heatmap) -> Grid:
+class OnRates(Protocol):
+    """Whatever has a value for every learning rate and weight decay."""
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Ascending."""
+        ...
+
+    @property
+    def weight_decays(self) -> tuple[float, ...]:
+        """Ascending."""
+        ...
+
+
+def grid(heatmap: OnRates) -> Grid:
     """Lay out a heatmap so that any grid, from one cell to hundreds, makes a legible panel."""
     columns, rows = slots(heatmap.learning_rates), slots(heatmap.weight_decays)
     across = columns[-1].high if columns else 1

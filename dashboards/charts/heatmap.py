@@ -10,7 +10,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from dashboards.charts import scale, wording
-from dashboards.charts.grid import Grid, Segment, Slot, grid, hatch, outline, placed, thinned
+from dashboards.charts.grid import (
+    Grid,
+    OnRates,
+    Segment,
+    Slot,
+    grid,
+    hatch,
+    outline,
+    placed,
+    thinned,
+)
 from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
 from dashboards.formatting import rate
 from service.heatmaps.model import Cell, CellState, Heatmap, StudyResults
@@ -25,16 +35,25 @@ SMALL_CROSS_BELOW = 18
 
 def heatmap(heatmap: Heatmap, results: StudyResults, *, theme: Theme) -> Spec:
     """The panel of one optimizer, always `PANEL_WIDTH` pixels wide, without a title."""
-    layout = grid(heatmap)
+    return alone(
+        panel(heatmap, results, theme),
+        grid(heatmap),
+        wording.summarise(heatmap, results.metric),
+        theme,
+    )
+
+
+def alone(part: Spec, layout: Grid, description: str, theme: Theme) -> Spec:
+    """A panel as a specification of its own, `PANEL_WIDTH` pixels wide."""
     right = PANEL_WIDTH - LEFT - layout.width
     return {
         "$schema": VEGA_LITE,
-        "description": wording.summarise(heatmap, results.metric),
+        "description": description,
         "background": theme.background,
         "autosize": {"type": "none"},
         "padding": {"left": LEFT, "right": right, "top": TOP, "bottom": BOTTOM},
         "config": config(theme),
-        **panel(heatmap, results, theme),
+        **part,
     }
 
 
@@ -59,14 +78,21 @@ def panel(
         *_tolerance(heatmap, theme, layout),
         *_best(heatmap, layout),
     ]
+    return on_grid(layers, heatmap, layout, x_title=x_title, y_title=y_title)
+
+
+def on_grid(
+    layers: Sequence[Spec], rates: OnRates, layout: Grid, *, x_title: bool, y_title: bool
+) -> Spec:
+    """Put layers of marks, those that have any, on the axes of a panel."""
     layers = [layer for layer in layers if layer["data"]["values"]]
     axes = {
-        "x": _axis(heatmap.learning_rates, layout.columns, layout.cell_width)
+        "x": _slot_axis(rates.learning_rates, layout.columns, layout.cell_width)
         | {"title": "learning rate" if x_title else None},
-        "y": _axis(heatmap.weight_decays, layout.rows, layout.cell_height, LABEL_HEIGHT)
+        "y": _slot_axis(rates.weight_decays, layout.rows, layout.cell_height, LABEL_HEIGHT)
         | {"title": "weight decay" if y_title else None, "minExtent": 37, "maxExtent": 37},
     }
-    ends = {"x": _end(layout.columns), "y": _end(layout.rows)}
+    ends = {"x": _axis_end(layout.columns), "y": _axis_end(layout.rows)}
     for layer in layers:
         for channel, axis in axes.items():
             layer["encoding"][channel] |= {
@@ -83,14 +109,14 @@ def panel(
 def _cells(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid) -> Spec:
     values = [
         {
-            **_box(column.low, row.low, column.high, row.high),
+            **box(column.low, row.low, column.high, row.high),
             "score": cell.mean if _coloured(cell) else None,
             "diverged": cell.state is CellState.DIVERGED,
             "description": wording.describe(cell, results.metric),
         }
         for cell, column, row in placed(heatmap, layout)
     ]
-    layer = _layer("cells", {"type": "rect", "invalid": "show", "stroke": theme.card}, values)
+    layer = marks("cells", {"type": "rect", "invalid": "show", "stroke": theme.card}, values)
     layer["mark"]["ariaRoleDescription"] = "cell"
     layer["encoding"] |= {
         "x2": {"field": "x2"},
@@ -112,13 +138,13 @@ def _cells(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid) 
 
 def _crosses(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid) -> list[Spec]:
     """A cross in the middle where every seed diverged, a small one in the corner where some did."""
-    size = _glyph(layout, 70)
+    size = glyph_size(layout, 70)
     all_of_them = [
         {"x": column.middle, "y": row.middle}
         for cell, column, row in placed(heatmap, layout)
         if cell.state is CellState.DIVERGED
     ]
-    inset = 6 if _roomy(layout) else 3.5
+    inset = 6 if roomy(layout) else 3.5
     some = [
         {
             "x": column.high - inset / layout.cell_width,
@@ -129,10 +155,10 @@ def _crosses(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid
         if cell.diverged and cell.mean is not None and cell.state is not CellState.DIVERGED
     ]
     mark = {"type": "point", "shape": CROSS, "filled": False, "strokeWidth": 1.25, "opacity": 1}
-    partial = _layer("partly_diverged", {**mark, "size": _glyph(layout, 28)}, some)
+    partial = marks("partly_diverged", {**mark, "size": glyph_size(layout, 28)}, some)
     partial["encoding"]["stroke"] = {"field": "ink", "type": "nominal", "scale": None}
     return [
-        _layer("diverged", {**mark, "size": size, "stroke": theme.muted}, all_of_them),
+        marks("diverged", {**mark, "size": size, "stroke": theme.muted}, all_of_them),
         partial,
     ]
 
@@ -174,10 +200,10 @@ def _waiting(heatmap: Heatmap, results: StudyResults, theme: Theme, layout: Grid
 
     colour = {"field": "ink", "type": "nominal", "scale": None}
     dot = {"type": "point", "shape": "circle", "filled": True, "opacity": 1, "size": 8}
-    dots = _layer("waiting", dot, points(CellState.PENDING, CellState.RUNNING))
+    dots = marks("waiting", dot, points(CellState.PENDING, CellState.RUNNING))
     dots["encoding"]["fill"] = colour
-    ring = {**dot, "filled": False, "strokeWidth": 1.25, "size": _glyph(layout, 70)}
-    rings = _layer("running", ring, points(CellState.RUNNING))
+    ring = {**dot, "filled": False, "strokeWidth": 1.25, "size": glyph_size(layout, 70)}
+    rings = marks("running", ring, points(CellState.RUNNING))
     rings["encoding"]["stroke"] = colour
     return [dots, rings]
 
@@ -206,31 +232,33 @@ def _best(heatmap: Heatmap, layout: Grid) -> list[Spec]:
     ]
     mark = {"type": "point", "shape": "circle", "filled": True, "opacity": 1, "size": 75}
     disc = {**mark, "fill": "#000000", "stroke": "#ffffff", "strokeWidth": 2}
-    return [_layer("best", disc, values)]
+    return [marks("best", disc, values)]
 
 
 def _coloured(cell: Cell) -> bool:
     return cell.mean is not None and cell.state is not CellState.DIVERGED
 
 
-def _roomy(layout: Grid) -> bool:
+def roomy(layout: Grid) -> bool:
+    """Whether cells have room for glyphs of full size."""
     return min(layout.cell_width, layout.cell_height) >= SMALL_CROSS_BELOW
 
 
-def _glyph(layout: Grid, size: float) -> float:
+def glyph_size(layout: Grid, size: float) -> float:
     """A glyph's area in square pixels, less where cells are small."""
-    return size if _roomy(layout) else size / 3
+    return size if roomy(layout) else size / 3
 
 
-def _box(x: float, y: float, x2: float, y2: float) -> dict[str, Any]:
+def box(x: float, y: float, x2: float, y2: float) -> dict[str, Any]:
+    """A rectangle or a line as the values of a mark."""
     return {"x": x, "y": y, "x2": x2, "y2": y2}
 
 
 def _line(segment: Segment) -> dict[str, Any]:
-    return _box(segment.x, segment.y, segment.x2, segment.y2)
+    return box(segment.x, segment.y, segment.x2, segment.y2)
 
 
-def _layer(name: str, mark: Spec, values: list[dict[str, Any]]) -> Spec:
+def marks(name: str, mark: Spec, values: list[dict[str, Any]]) -> Spec:
     """A layer whose marks sit at data fields x and y. Only the cells are read aloud."""
     return {
         "name": name,
@@ -244,12 +272,12 @@ def _layer(name: str, mark: Spec, values: list[dict[str, Any]]) -> Spec:
 
 
 def _rules(name: str, mark: Spec, values: list[dict[str, Any]]) -> Spec:
-    layer = _layer(name, {"type": "rule", **mark}, values)
+    layer = marks(name, {"type": "rule", **mark}, values)
     layer["encoding"] |= {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
     return layer
 
 
-def _axis(
+def _slot_axis(
     values: Sequence[float], slots: Sequence[Slot], step: float, room: float | None = None
 ) -> Spec:
     """Labels in the middle of the slots, as many as fit where each takes ``room`` pixels (without
@@ -268,5 +296,5 @@ def _axis(
     }
 
 
-def _end(slots: Sequence[Slot]) -> float:
+def _axis_end(slots: Sequence[Slot]) -> float:
     return slots[-1].high if slots else 1.0

@@ -24,6 +24,10 @@ class Theme:
     hairline: str
     diverged: str
     """Fill of a cell whose every seed diverged."""
+    worse: str
+    """Ends of the scale of differences, orange and blue, and its middle."""
+    even: str
+    better: str
     lines: tuple[str, ...]
     """Eight line colours: Okabe and Ito's, safe for colour-blind readers."""
 
@@ -37,6 +41,9 @@ LIGHT = Theme(
     muted="#5b6472",
     hairline="#e3e6eb",
     diverged="#e4e6ea",
+    worse="#b35806",
+    even="#f1f2f4",
+    better="#1f6fb5",
     lines=(*OKABE_ITO, "#b8ac00", "#000000"),
 )
 DARK = Theme(
@@ -46,6 +53,9 @@ DARK = Theme(
     muted="#9aa5b4",
     hairline="#2b323d",
     diverged="#39414d",
+    worse="#f2994a",
+    even="#252b35",
+    better="#5aa9f5",
     lines=("#3d9be0", "#f07b29", "#1fbf92", "#dd90ba", "#f0b429", "#7cc7f2", "#f0e442", "#ffffff"),
 )
 PAGE = Theme(
@@ -55,8 +65,24 @@ PAGE = Theme(
     muted="var(--muted)",
     hairline="var(--hairline)",
     diverged="var(--diverged)",
+    worse="var(--worse)",
+    even="var(--even)",
+    better="var(--better)",
     lines=tuple(f"var(--line-{index})" for index in range(1, 9)),
 )
+
+
+def diverging(share: float, theme: Theme) -> str:
+    """The colour of a difference: -1 is as much worse as the scale shows, 0 even, 1 better."""
+    end, part = (theme.better if share > 0 else theme.worse), min(abs(share), 1.0)
+    if end.startswith("var("):
+        return f"color-mix(in srgb, {end} {100 * part:.1f}%, {theme.even})"
+    channels = (
+        (int(one[at : at + 2], 16), int(other[at : at + 2], 16))
+        for one, other in [(end, theme.even)]
+        for at in (1, 3, 5)
+    )
+    return "#" + "".join(f"{round(part * a + (1 - part) * b):02x}" for a, b in channels)
 
 
 def config(theme: Theme) -> Spec:

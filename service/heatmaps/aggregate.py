@@ -35,7 +35,7 @@ RELIEF = 5
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """One optimizer's trials on the grid: (L, W, S) arrays."""
 
     validation: robustness.Array
@@ -46,6 +46,7 @@ class _Grid:
 
     @property
     def means(self) -> robustness.Array:
+        """Means over the seeds that are there, (L, W)."""
         return robustness.seed_mean(self.reported)
 
     def best(self, maximize: bool) -> tuple[int, int] | None:
@@ -97,9 +98,9 @@ def aggregate(
         Maps, robustness table and learning curves.
     """
     metric = metric_view(spec.task, split)
-    grids = _grids(spec, layout, metric)
+    found = grids(spec, layout, metric)
     maps = tuple(
-        _heatmap(spec, variant, grids[variant.label], metric, tolerance)
+        _heatmap(spec, variant, found[variant.label], metric, tolerance)
         for variant in spec.variants
     )
     return StudyResults(
@@ -108,7 +109,7 @@ def aggregate(
         domain=_domain(maps, metric),
         heatmaps=maps,
         robustness=tuple(
-            _row(spec, variant.name, one, grids[one.optimizer], metric, tolerance)
+            _row(spec, variant.name, one, found[one.optimizer], metric, tolerance)
             for variant, one in zip(spec.variants, maps, strict=True)
         ),
         curves=tuple(
@@ -122,27 +123,30 @@ def best_cells(spec: StudySpec, layout: Layout) -> dict[str, tuple[float, float]
     """Return the (learning rate, weight decay) of each optimizer's best cell, by label."""
     metric = metric_view(spec.task, "validation")
     found = {}
-    for label, grid in _grids(spec, layout, metric).items():
+    for label, grid in grids(spec, layout, metric).items():
         best = grid.best(metric.maximize)
         if best is not None:
             found[label] = (spec.learning_rates[best[0]], spec.weight_decays[best[1]])
     return found
 
 
-def _grids(spec: StudySpec, layout: Layout, metric: MetricView) -> dict[str, _Grid]:
-    """Return each optimizer's part; a diverged trial scores chance, whatever it reached before."""
+def grids(spec: StudySpec, layout: Layout, metric: MetricView) -> dict[str, Grid]:
+    """Return each optimizer's part, by label.
+
+    A diverged trial scores chance, whatever it reached before.
+    """
     diverged = layout.states == CODES[TrialState.DIVERGED]
     validation = np.where(diverged, metric.chance, layout.validation)
     shown = layout.test if metric.split == "test" else layout.validation
     reported = np.where(diverged, metric.chance, shown)
     return {
-        variant.label: _Grid(validation[place], reported[place], layout.states[place])
+        variant.label: Grid(validation[place], reported[place], layout.states[place])
         for place, variant in enumerate(spec.variants)
     }
 
 
 def _heatmap(
-    spec: StudySpec, variant: Variant, grid: _Grid, metric: MetricView, tolerance: float
+    spec: StudySpec, variant: Variant, grid: Grid, metric: MetricView, tolerance: float
 ) -> Heatmap:
     peak = grid.peak(metric, tolerance)
     means = grid.means
@@ -158,12 +162,12 @@ def _heatmap(
         (cell.learning_rate, cell.weight_decay): cell
         for cell in _cells(spec, grid, chosen, near, metric)
     }
-    return Heatmap(variant.label, _title(variant), spec.learning_rates, spec.weight_decays, cells)
+    return Heatmap(variant.label, title_of(variant), spec.learning_rates, spec.weight_decays, cells)
 
 
 def _cells(
     spec: StudySpec,
-    grid: _Grid,
+    grid: Grid,
     chosen: npt.NDArray[np.bool_],
     near: npt.NDArray[np.bool_],
     metric: MetricView,
@@ -203,7 +207,8 @@ def _or_none(values: robustness.Array) -> list[float | None]:
     return found
 
 
-def _title(variant: Variant) -> str:
+def title_of(variant: Variant) -> str:
+    """Name an optimizer of a study for people, its label included where that says more."""
     title = optimizers.get(variant.name).title
     return title if variant.label == variant.name else f"{title} ({variant.label})"
 
@@ -277,7 +282,7 @@ def _possible(low: float, high: float, metric: MetricView) -> tuple[float, float
 
 
 def _row(
-    spec: StudySpec, entry: str, one: Heatmap, grid: _Grid, metric: MetricView, epsilon: float
+    spec: StudySpec, entry: str, one: Heatmap, grid: Grid, metric: MetricView, epsilon: float
 ) -> RobustnessRow:
     best = grid.best(metric.maximize)
     cells = one.cells.values()
@@ -327,7 +332,7 @@ def _row(
 def _tolerance(
     spec: StudySpec,
     row: RobustnessRow,
-    grid: _Grid,
+    grid: Grid,
     peak: tuple[int, int],
     epsilon: float,
     maximize: bool,

@@ -1,8 +1,6 @@
 """Reading a study's results, aggregated; kept in memory until the study changes."""
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cache
 
@@ -14,7 +12,8 @@ from sqlalchemy.orm import Session
 from service.db.tables import CurveRow, StudyTrialRow, TrialRow
 from service.events.repository import revision
 from service.heatmaps.aggregate import aggregate, best_cells
-from service.heatmaps.layout import Columns, finished, lay_out
+from service.heatmaps.kept import Kept
+from service.heatmaps.layout import Columns, Layout, finished, lay_out
 from service.heatmaps.model import StudyResults
 from service.studies.planning import StudySpec, settings_of
 from service.studies.repository import load_spec, row
@@ -30,13 +29,13 @@ CURVES_AT_ONCE = 500
 
 
 class ResultsCache:
-    """Results of the studies last looked at, by the number of their last event."""
+    """What was read and aggregated of the studies last looked at, by their last events."""
 
-    def __init__(self, size: int = 64, cells: int = 50_000) -> None:
-        """Keep `size` studies' results at most, of `cells` cells: a thousand take a megabyte."""
-        self._size, self._cells = size, cells
-        self._kept: OrderedDict[tuple[str, str, float, int], StudyResults] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, cells: int = 50_000, trials: int = 200_000) -> None:
+        """Keep results of `cells` cells, a thousand of which take a megabyte, and `trials` trials
+        laid out."""
+        self._results: Kept[StudyResults] = Kept(cells)
+        self._layouts: Kept[Layout] = Kept(trials)
 
     def results(
         self,
@@ -49,25 +48,28 @@ class ResultsCache:
         """Return a study's results. Raises `NotFoundError`."""
         row(session, study_id)
         key = (study_id, split, tolerance, revision(session, study_id))
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = read_results(session, study_id, split=split, tolerance=tolerance)
-        with self._lock:
-            self._kept[key] = found
-            while len(self._kept) > self._size or self._count() > self._cells:
-                self._kept.popitem(last=False)
+        found = self._results.get(key)
+        if found is None:
+            spec = load_spec(session, study_id)
+            layout = self.layout(session, study_id, spec)
+            found = aggregated(session, spec, layout, split=split, tolerance=tolerance)
+            self._results.put(key, found, sum(len(one.cells) for one in found.heatmaps))
         return found
 
-    def _count(self) -> int:
-        return sum(len(one.cells) for kept in self._kept.values() for one in kept.heatmaps)
+    def layout(self, session: Session, study_id: str, spec: StudySpec) -> Layout:
+        """Return a study's trials on its grid; nobody may change them."""
+        key = (study_id, revision(session, study_id))
+        found = self._layouts.get(key)
+        if found is None:
+            found = lay_out(spec, _trials(session, study_id, spec))
+            self._layouts.put(key, found, found.states.size)
+        return found
 
 
-def read_results(session: Session, study_id: str, *, split: str, tolerance: float) -> StudyResults:
-    """Read a study's trials and aggregate them. Raises `NotFoundError`."""
-    spec = load_spec(session, study_id)
-    layout = lay_out(spec, _trials(session, study_id, spec))
+def aggregated(
+    session: Session, spec: StudySpec, layout: Layout, *, split: str, tolerance: float
+) -> StudyResults:
+    """Aggregate a study's trials, and read the curves of its best cells."""
     best = best_cells(spec, layout)
     return aggregate(
         spec,

@@ -13,6 +13,7 @@ from dashboards.queries import BestScore
 from dashboards.rendering import Renderer
 from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
+from service.comparison.model import Comparison
 from service.heatmaps.model import StudyResults
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
@@ -29,6 +30,7 @@ class Memory:
 
     def __init__(self, *studies: tuple[StudySummary, StudyResults | SearchResults]) -> None:
         self.studies = {study.id: (study, results) for study, results in studies}
+        self.comparisons: dict[tuple[str, str | None], Comparison] = {}
         self.events: Queue[str | None] = Queue()
         self.closed = False
 
@@ -49,6 +51,9 @@ class Memory:
 
     def search(self, study_id: str) -> SearchResults:
         return self._found(study_id)[1]
+
+    def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
+        return self.comparisons.get((study_id, reference))
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         best = {}

@@ -1,0 +1,1 @@
+"""Optimizers against a reference, and studies beside one another."""
