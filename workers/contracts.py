@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Part of every trial's identity. Raise it when the same trial would give other numbers: a change
 of initialisation, batch order, loss, learning rate schedule or definition of divergence."""
 

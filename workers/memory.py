@@ -27,6 +27,8 @@ SAYINGS = (
     "alloc_failed",
 )
 """How libraries say in a RuntimeError that memory ran out, in lower case."""
+SILENCE = "without exception set"
+"""What the interpreter says of C code that failed and did not say why."""
 
 
 def limit(room: int) -> None:
@@ -78,6 +80,9 @@ def is_exhausted(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     said = str(error).lower()
+    if isinstance(error, SystemError):
+        # Of C code that could not get memory for an exception either.
+        return SILENCE in said
     return isinstance(error, RuntimeError) and any(saying in said for saying in SAYINGS)
 
 

@@ -100,8 +100,7 @@ def _corrections(part: Slice, beta: float) -> list[Any]:
         return [1 - beta ** step.item() for step in steps]
     # t is float32, in which 1 − β^t would lose four digits at first; −expm1(t ln β) loses none.
     exponents = torch._foreach_mul(steps, math.log(beta) if beta > 0.0 else -math.inf)
-    torch._foreach_expm1_(exponents)
-    return list(torch._foreach_neg(exponents))
+    return list(torch._foreach_neg(torch._foreach_expm1(exponents)))
 
 
 def _subtract_quotients_(

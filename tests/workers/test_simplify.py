@@ -1,9 +1,13 @@
 """Shorter programs compute the same."""
 
+import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from workers.training.measure import LiveTensors
+from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
+from workers.training.straight import BINDINGS, BOUND, straight_line
 
 
 def program_of(function, *examples):
@@ -55,3 +59,127 @@ def test_labels_for_a_profiler_go():
     program, removed = program_of(labelled, torch.ones(1))
     assert removed == 2
     assert torch.equal(program(torch.ones(1))[0], torch.full((1,), 2.0))
+
+
+def same(program, function, *inputs):
+    """Run both on copies: results and what became of the inputs must be equal to the bit."""
+    ran, ran_too = ([x.clone() for x in inputs] for _ in range(2))
+    results = straight_line(program)(*ran), function(*ran_too)
+    for one, other in zip([*results[0], *ran], [*results[1], *ran_too], strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(program(*(x.clone() for x in inputs)), results[0], strict=True):
+        assert torch.equal(one, other)
+
+
+def kernels(program):
+    return [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+
+
+def test_constants_are_computed_once():
+    def with_constants(x):
+        place = torch.arange(3).unsqueeze(0) * 2
+        return [x * torch.ones_like(x.sum()) + place]
+
+    x = torch.randn(2, 3)
+    program, _ = program_of(with_constants, x)
+    assert kernels(program) == ["aten.mul.Tensor", "aten.add.Tensor"]
+    same(program, with_constants, x)
+
+
+def test_constants_that_are_written_or_returned_are_made_anew():
+    def fills(x):
+        room = torch.zeros_like(x)
+        room.add_(x)
+        return [room, torch.arange(2)]
+
+    x = torch.randn(2)
+    program, _ = program_of(fills, x)
+    same(program, fills, x)
+    first, second = program(x), program(x)
+    assert torch.equal(first[0], second[0])
+    first[1].add_(1)
+    assert program(x)[1].tolist() == [0, 1]
+
+
+def test_what_is_equal_is_computed_once():
+    def twice(x, y):
+        return [(x * y).exp() + (x * y).exp(), x * 1, x * 1.0]
+
+    x, y = torch.randn(3), torch.randn(3)
+    program, _ = program_of(twice, x, y)
+    assert kernels(program).count("aten.exp.default") == 1
+    same(program, twice, x, y)
+
+
+def test_what_was_changed_in_between_is_not_equal():
+    def before_and_after(x, y):
+        one = x.view(4) * y.view(4)
+        part = x.unbind(0)[0]
+        part.add_(1)
+        return [one, x.view(4) * y.view(4), part.neg(), x[0].neg()]
+
+    x, y = torch.randn(2, 2), torch.randn(2, 2)
+    program, _ = program_of(before_and_after, x, y)
+    same(program, before_and_after, x, y)
+
+
+def test_results_are_memory_of_their_own():
+    def alike(x):
+        return [x + 1, x + 1]
+
+    program, _ = program_of(alike, torch.ones(2))
+    one, other = program(torch.ones(2))
+    one.add_(1)
+    assert torch.equal(other, torch.full((2,), 2.0))
+
+
+def counting(weights, other, count, count_too):
+    for tensor, steps in ((weights, count), (other, count_too)):
+        torch._foreach_add_([steps], 1)
+        (scale,) = torch._foreach_mul([steps], 0.5)
+        tensor.mul_(scale)
+    return []
+
+
+def test_counts_in_step_are_counted_once():
+    examples = torch.ones(2), torch.ones(3), torch.tensor(1.0), torch.tensor(1.0)
+    graph = make_fx(counting, tracing_mode="fake")(*examples)
+    simplify(graph, alike=[[2, 3]])
+    assert len(kernels(graph)) == 4  # one addition, one product, two tensors scaled
+    count = torch.tensor(1.0)
+    weights, other = torch.ones(2), torch.ones(3)
+    straight_line(graph)(weights, other, count, count)
+    assert count == 2
+    assert weights.tolist() == [1.0] * 2
+    assert other.tolist() == [1.0] * 3
+
+
+def test_counts_that_move_apart_are_refused():
+    def apart(count, count_too):
+        torch._foreach_add_([count], 1)
+        torch._foreach_add_([count_too], 2)
+        return []
+
+    graph = make_fx(apart, tracing_mode="fake")(torch.tensor(1.0), torch.tensor(1.0))
+    with pytest.raises(NotInStepError):
+        simplify(graph, alike=[[0, 1]])
+
+
+def test_a_straight_line_gives_memory_back():
+    def long(x):
+        for _ in range(8):
+            x = x * 2
+        return [x]
+
+    graph = make_fx(long, tracing_mode="fake")(torch.ones(1 << 20))
+    run = straight_line(graph)
+    x = torch.ones(1 << 20)
+    with LiveTensors([x]) as live:
+        run(x)
+    assert live.peak <= 3 * x.nbytes
+
+
+@pytest.mark.parametrize("name", sorted(BOUND))
+def test_pytorch_has_the_functions_that_are_called_directly(name):
+    assert callable(getattr(BINDINGS, name))
+    assert hasattr(torch.ops.aten, name)

@@ -20,7 +20,9 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
+from workers.training.straight import straight_line
 
 logger = logging.getLogger(__name__)
 
@@ -59,14 +61,22 @@ def layout(tensors: Iterable[Tensor]) -> tuple[Hashable, ...]:
     return tuple((t.shape, t.stride(), t.dtype, t.device) for t in tensors)
 
 
-def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> Program:
+def traced(
+    function: Program,
+    examples: Sequence[Tensor],
+    *,
+    compiled: bool,
+    alike: Sequence[Sequence[int]] = (),
+) -> Program:
     """Turn a function into the kernels that it runs on tensors of these shapes.
 
     Args:
         function: Its result may depend on nothing but its arguments, and its course on nothing but
             their shapes. It is not run on real data here.
         examples: Tensors like those it will be called with: shapes, strides, types and devices.
-        compiled: Whether to have `torch.compile` fuse the kernels, where a compiler is there.
+        compiled: Whether to have TorchInductor fuse the kernels; needs a compiler.
+        alike: Positions of examples in whose place one and the same tensor will be given, which is
+            then to change as each of them would.
 
     Returns:
         The kernels as a function.
@@ -79,21 +89,27 @@ def traced(function: Program, examples: Sequence[Tensor], *, compiled: bool) -> 
             graph = make_fx(function, tracing_mode="fake")(*examples)
     except UNTRACEABLE as error:
         raise NotTraceableError(str(error).splitlines()[0]) from error
-    simplify(graph)
-    if compiled and compiler_for(examples[0].device):
+    try:
+        simplify(graph, alike)
+    except NotInStepError as error:
+        raise NotTraceableError(str(error)) from error
+    if compiled:
         return without_gradients(_compiled(graph, examples))
-    return without_gradients(graph)
+    return without_gradients(straight_line(graph))
 
 
 def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
     """Have TorchInductor compile a graph; where it cannot, return the graph as it is.
 
     Not by `torch.compile`: that would trace anew what is traced, and check at every call what is
-    true for every call of a program.
+    true for every call of a program. The kernels are called from C++: of a program of many small
+    ones Python would take a tenth of the time, and they compile sooner as one file.
     """
     try:
         with torch.no_grad():
-            program: Program = torch._inductor.compile(copy.deepcopy(graph), list(examples))
+            program: Program = torch._inductor.compile(
+                copy.deepcopy(graph), list(examples), options={"cpp_wrapper": True}
+            )
     except RuntimeError as error:
         logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
         return graph

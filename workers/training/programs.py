@@ -13,6 +13,7 @@ from workers.training.program import (
     NotTraceableError,
     Program,
     Replayed,
+    compiler_for,
     kept,
     layout,
     traced,
@@ -44,6 +45,7 @@ class PackPrograms:
         self._functions = ModelFunctions(blueprint, self._numerics, device, shared=self._shared)
         self.key: Hashable = (pack.task, pack.trials[0].task_version, self._numerics, self._shared)
         """What a program depends on besides the layout of its tensors."""
+        self.compiles = self._numerics.compile and compiler_for(device)
         self._gradients: dict[Hashable, Program] = {}
         self._scores: dict[Hashable, Program] = {}
 
@@ -107,7 +109,13 @@ class PackPrograms:
         return losses, scores
 
     def program(
-        self, name: Hashable, function: Program, tensors: Sequence[Tensor], *, compiled: bool
+        self,
+        name: Hashable,
+        function: Program,
+        tensors: Sequence[Tensor],
+        *,
+        compiled: bool,
+        alike: Sequence[Sequence[int]] = (),
     ) -> Program:
         """Return a function's program for tensors like these, in the pack's numeric mode.
 
@@ -116,14 +124,22 @@ class PackPrograms:
             function: Depends on nothing but its tensors, the task and the numeric mode.
             tensors: Those of the first call.
             compiled: Whether compiling it is worth while, should the mode ask for it.
+            alike: Positions of tensors in whose place one and the same will be given, to change as
+                each of them would.
+
+        Raises:
+            NotTraceableError: Such a tensor cannot stand for the others. Else a function that is
+                not traceable runs as it is written.
         """
-        compiled = compiled and self._numerics.compile
+        compiled = compiled and self.compiles
         try:
             program = kept(
                 (name, self.key, compiled, layout(tensors)),
-                lambda: traced(function, tensors, compiled=compiled),
+                lambda: traced(function, tensors, compiled=compiled, alike=alike),
             )
         except NotTraceableError:
+            if alike:
+                raise
             return without_gradients(function)
         replays = self._numerics.cuda_graphs and self._device.type == "cuda"
         return Replayed(program) if replays else program

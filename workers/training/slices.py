@@ -128,7 +128,7 @@ class OptimizerSlice:
 
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """Update the slice, given the gradients (K, …) of the whole stack by name."""
-        own = [gradients[name][self._range] for name in self._views]
+        own = [self._own(gradients[name]) for name in self._views]
         if self._steps is None and self._traceable and self._optimizer.state:
             self._trace(own)
         if self._steps is not None:
@@ -139,6 +139,11 @@ class OptimizerSlice:
         self._optimizer.step()
         for view in self._views.values():
             view.grad = None
+
+    def _own(self, gradient: Tensor) -> Tensor:
+        """Return the slice's part of (K, …), without a detour where that is all."""
+        whole = len(gradient) == len(self.member.positions)
+        return gradient if whole else gradient[self._range]
 
     def _trace(self, gradients: list[Tensor]) -> None:
         assert isinstance(self._optimizer, DecayedOptimizer)  # noqa: S101
@@ -169,7 +174,7 @@ class OptimizerSlice:
         return {
             "state": [
                 {
-                    key: keep(value, index) if _stacks(value, count) else value
+                    key: _part(value, index, count)
                     for key, value in self._optimizer.state.get(view, {}).items()
                 }
                 for view in self._views.values()
@@ -186,6 +191,14 @@ class OptimizerSlice:
         for view, own in zip(self._views.values(), state["state"], strict=True):
             if own:
                 self._optimizer.state[view] = dict(own)
+
+
+def _part(value: object, rows: Tensor, count: int) -> object:
+    """Return the chosen models' part of a piece of an optimizer's state on `count` of them."""
+    if _stacks(value, count):
+        assert isinstance(value, Tensor)  # noqa: S101 - for the type checker
+        return keep(value, rows)
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _stacks(value: object, count: int) -> bool:

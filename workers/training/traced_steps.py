@@ -9,7 +9,11 @@ import torch
 from torch import Tensor
 
 from lpwd.optimizer import DecayedOptimizer
+from lpwd.rules import Moment
 from workers.training.programs import PackPrograms
+
+COUNT = "step"
+"""Under which name PyTorch's optimizers, and ours, count the steps of a parameter."""
 
 
 class TracedSteps:
@@ -48,12 +52,7 @@ class TracedSteps:
                 group["capturable"] = True  # steps are counted in tensors, and nothing is read
         for state in optimizer.state.values():
             _count_precisely(state, params[0])
-        self._state = [
-            value
-            for param in params
-            for _, value in sorted(optimizer.state.get(param, {}).items())
-            if isinstance(value, Tensor)
-        ]
+        self._state = self._state_tensors()
         self._settings = [
             group[name]
             for group in optimizer.param_groups
@@ -62,14 +61,47 @@ class TracedSteps:
         ]
         own = [*params, *self._settings, rate]
         everything = [*params, *gradients, *self._state, *self._settings, rate]
-        self._decay = programs.program(("decay", name), self._decay_all, own, compiled=True)
-        self._update = programs.program(
-            ("update", name), self._update_all, everything, compiled=True
+        # A compiler would compute a shared correction anew for each element it corrects.
+        counts = [] if programs.compiles else self._counts()
+        before = len(params) + len(gradients)
+        self._decay = (
+            programs.program(("decay", name), self._decay_all, own, compiled=True)
+            if optimizer.rule.moment is Moment.BEFORE_FORWARD
+            else None
         )
+        self._update = programs.program(
+            ("update", name, bool(counts)),
+            self._update_all,
+            everything,
+            compiled=True,
+            alike=[[before + position for position in counts]] if counts else [],
+        )
+        if counts:  # from now on one counter for all parameters, as they step together
+            for state in optimizer.state.values():
+                state[COUNT] = self._state[counts[0]]
+            self._state = self._state_tensors()
+
+    def _state_tensors(self) -> list[Tensor]:
+        return [
+            value
+            for param in self._params
+            for _, value in sorted(self._optimizer.state.get(param, {}).items())
+            if isinstance(value, Tensor)
+        ]
+
+    def _counts(self) -> list[int]:
+        """Return where counts of steps stand in the state, if all parameters are as far."""
+        counts = [state.get(COUNT) for state in self._optimizer.state.values()]
+        numbers = [count for count in counts if isinstance(count, Tensor) and count.ndim == 0]
+        if len(numbers) < len(self._params) or not all(n.equal(numbers[0]) for n in numbers):
+            return []
+        places = {id(number) for number in numbers}
+        return [place for place, one in enumerate(self._state) if id(one) in places]
 
     def decay(self, rate: Tensor) -> None:
-        """Decay before the forward pass, at learning rates (K,)."""
-        self._decay(*self._params, *self._settings, rate)
+        """Decay before the forward pass, at learning rates (K,), where the rule does."""
+        if self._decay is not None:
+            self._decay(*self._params, *self._settings, rate)
 
     def update(self, gradients: Sequence[Tensor], rate: Tensor) -> None:
         """Update with gradients (K, …) in the order of the parameters, at learning rates (K,)."""

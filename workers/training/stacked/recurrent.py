@@ -25,13 +25,15 @@ class StackedRecurrence(torch.autograd.Function):
         """Go from the first time to the last."""
         size = first.shape[1]
         shift, state = bias.unsqueeze(2), first
+        to_open, to_new = (part.unbind(2) for part in torch.split(gates, [2 * size, size], 1))
         kept: tuple[list[Tensor], ...] = ([], [], [], [])
-        for now in gates.unbind(2):
+        for opening, coming in zip(to_open, to_new, strict=True):
             own = torch.baddbmm(shift, weight, state)
-            opened = torch.sigmoid(now[:, : 2 * size] + own[:, : 2 * size])
-            recalled = own[:, 2 * size :]
-            new = torch.tanh(torch.addcmul(now[:, 2 * size :], opened[:, :size], recalled))
-            state = torch.lerp(new, state, opened[:, size:])
+            own_opening, recalled = torch.split(own, [2 * size, size], 1)
+            opened = torch.sigmoid(opening + own_opening)
+            reset, update = torch.split(opened, size, 1)
+            new = torch.tanh(torch.addcmul(coming, reset, recalled))
+            state = torch.lerp(new, state, update)
             for values, value in zip(kept, (state, opened, new, recalled), strict=True):
                 values.append(value)
         states, *rest = (torch.stack(values, dim=2) for values in kept)
@@ -42,28 +44,40 @@ class StackedRecurrence(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Go from the last time to the first."""
         weight, first, states, opened, new, recalled = ctx.saved_tensors
-        size = first.shape[1]
+        count, size, _, batch = states.shape
         before = torch.cat([first.unsqueeze(2), states[:, :, :-1]], dim=2)
-        reset, update = opened[:, :size], opened[:, size:]
-        # What does not depend on the gradient is computed for all times at once.
+        reset, update = torch.split(opened, size, 1)
+        # A state's gradient times these is that of each gate. They depend on nothing that comes
+        # later, so they are computed for all times at once, and time goes first: each time's share
+        # is then one piece of memory.
         of_new = (1 - update) * (1 - new * new)
-        of_update = (before - new) * update * (1 - update)
-        of_reset = recalled * reset * (1 - reset)
+        of_gates = torch.stack(
+            [
+                of_new * recalled * reset * (1 - reset),
+                (before - new) * update * (1 - update),
+                of_new * reset,
+            ],
+            dim=1,
+        )
+        factors = of_gates.movedim(3, 0).contiguous().unbind(0)
+        stays = update.movedim(2, 0).contiguous().unbind(0)
         back, towards = weight.mT, torch.zeros_like(first)
-        through_input, through_state = [], []
-        for time in reversed(range(gradient.shape[2])):
-            total = gradient[:, :, time] + towards
-            by_new = total * of_new[:, :, time]
-            both = (by_new * of_reset[:, :, time], total * of_update[:, :, time])
-            own = torch.cat([*both, by_new * reset[:, :, time]], dim=1)
-            towards = torch.baddbmm(total * update[:, :, time], back, own)
-            through_input.append(torch.cat([*both, by_new], dim=1))
-            through_state.append(own)
-        own = torch.stack(through_state[::-1], dim=2).flatten(2)
+        totals, gates = [], []
+        for given, factor, stay in zip(
+            reversed(gradient.unbind(2)), reversed(factors), reversed(stays), strict=True
+        ):
+            total = given + towards
+            own = (total.unsqueeze(1) * factor).view(count, 3 * size, batch)
+            towards = torch.baddbmm(total * stay, back, own)
+            totals.append(total)
+            gates.append(own)
+        own = torch.stack(gates[::-1], dim=2)
+        by_new = torch.stack(totals[::-1], dim=2) * of_new
+        flat = own.flatten(2)
         return (
-            torch.stack(through_input[::-1], dim=2),
-            torch.bmm(own, before.flatten(2).mT),
-            own.sum(2),
+            torch.cat([own[:, : 2 * size], by_new], dim=1),
+            torch.bmm(flat, before.flatten(2).mT),
+            flat.sum(2),
             towards,
         )
 
