@@ -6,6 +6,7 @@ from typing import Protocol
 
 from service.comparison.model import Comparison
 from service.heatmaps.model import MetricView, StudyResults
+from service.queue.reading import QueueView
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
 
@@ -42,6 +43,10 @@ class Queries(Protocol):
     def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
         """A grid's optimizers against one of them, by its label, or the usual one; None where there
         is but one. Raises where it has no such optimizer."""
+        ...
+
+    def queue(self) -> QueueView:
+        """Who trains what, and what comes next."""
         ...
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:

@@ -31,6 +31,7 @@ from dashboards.security import SECURITY_HEADERS
 from dashboards.tables import interval_glyph
 from dashboards.verdict import confound, honesty, verdict
 from service.heatmaps.model import StudyResults
+from service.queue.reading import QueueView
 from service.search.model import StudyMode
 from service.studies.model import StudyFilter, StudyPage, StudyState, StudySummary
 
@@ -113,6 +114,14 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     def studies_table(state: StudyState | None = None, cursor: str | None = None) -> HTMLResponse:
         return render("fragments/studies.html", **listed(state, cursor))
 
+    @router.get("/queue")
+    def queue() -> HTMLResponse:
+        return render("queue.html", **queue_context(queries.queue()))
+
+    @router.get("/fragments/queue")
+    def queue_tables() -> HTMLResponse:
+        return render("fragments/queue.html", **queue_context(queries.queue()))
+
     @router.get("/docs")
     def docs(request: Request) -> HTMLResponse:
         return render("docs.html", resources=describe(request.app.openapi()))
@@ -151,6 +160,15 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
         )
 
     return router
+
+
+def queue_context(queue: QueueView) -> dict[str, Any]:
+    """What the page of the queue shows."""
+    return {
+        "queue": queue,
+        "names": {entry.study_id: entry.name for entry in queue.running},
+        "runners_up": any(runner.up for runner in queue.runners),
+    }
 
 
 def studies_context(

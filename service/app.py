@@ -28,7 +28,9 @@ from service.metrics import Metrics
 from service.metrics import endpoints as metrics
 from service.page_queries import PageQueries
 from service.presets import endpoints as presets
+from service.queue import endpoints as queue
 from service.request_log import RequestLog
+from service.runners import endpoints as runners
 from service.schedules import endpoints as schedules
 from service.search import endpoints as search
 from service.search.reading import SearchReader
@@ -47,6 +49,8 @@ COMPRESSED = (
 """Types of answers that would not become smaller, or are sent compressed where that pays."""
 
 RESOURCES = (
+    queue,
+    runners,
     studies,
     study_actions,
     trials,

@@ -9,6 +9,7 @@ from service.comparison.queries import Comparisons
 from service.db import Database
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
+from service.queue.reading import QueueView, view
 from service.search.model import SearchResults, StudyMode
 from service.search.reading import SearchReader
 from service.studies import queries
@@ -18,6 +19,9 @@ from service.studies.repository import load_spec
 LISTED = 5_000
 """Trials of a study whose best scores the list shows: those of larger ones take seconds to find,
 and are on their own page."""
+
+WAITING = 50
+"""Waiting studies that the page of the queue shows."""
 
 
 class PageQueries:
@@ -66,6 +70,10 @@ class PageQueries:
             if len(load_spec(session, study_id).variants) < 2:
                 return None
             return self._comparisons.read(session, study_id, reference)
+
+    def queue(self) -> QueueView:
+        """Return who trains what, and the next of those that wait."""
+        return view(self._database, limit=WAITING)
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""

@@ -71,10 +71,10 @@ function followStudy(study) {
   });
 }
 
-// The list, while something in it is under way and someone looks.
-function followStudies() {
+// Lists, while something in them is under way and someone looks.
+function followLists() {
   setInterval(() => {
-    const list = document.querySelector('[data-part="studies"][data-live]');
+    const list = document.querySelector("[data-part][data-refresh][data-live]");
     if (list && !document.hidden) replace(list.dataset.refresh).catch(() => {});
   }, 4000);
 }
@@ -108,5 +108,5 @@ document.addEventListener("DOMContentLoaded", () => {
   pointAtCells();
   const page = document.querySelector("main");
   if (page.dataset.study && "live" in page.dataset) followStudy(page.dataset.study);
-  if (document.querySelector('[data-part="studies"]')) followStudies();
+  if (document.querySelector("[data-part][data-refresh]")) followLists();
 });

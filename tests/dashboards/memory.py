@@ -15,6 +15,7 @@ from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
 from service.comparison.model import Comparison
 from service.heatmaps.model import StudyResults
+from service.queue.reading import QueueView
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
 
@@ -33,6 +34,7 @@ class Memory:
         self.comparisons: dict[tuple[str, str | None], Comparison] = {}
         self.events: Queue[str | None] = Queue()
         self.closed = False
+        self.queued = QueueView((), (), 0, ())
 
     def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
         studies = [study for study, _ in self.studies.values()]
@@ -42,6 +44,9 @@ class Memory:
         return StudyPage(
             tuple(found[start : start + PAGE_SIZE]), str(start + PAGE_SIZE) if more else None
         )
+
+    def queue(self) -> QueueView:
+        return self.queued
 
     def study(self, study_id: str) -> StudySummary:
         return self._found(study_id)[0]
