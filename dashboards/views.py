@@ -30,6 +30,7 @@ from dashboards.search_view import search_context
 from dashboards.security import SECURITY_HEADERS
 from dashboards.tables import interval_glyph
 from dashboards.verdict import confound, honesty, verdict
+from dashboards.viewer import VIEWER
 from service.heatmaps.model import StudyResults
 from service.queue.reading import QueueView
 from service.search.model import StudyMode
@@ -66,6 +67,7 @@ def _environment() -> Environment:
         formatting=formatting,
         wording=wording,
         states=tuple(StudyState),
+        viewer=VIEWER.get,
         interval_glyph=interval_glyph,
     )
     return environment
@@ -88,7 +90,7 @@ def render(template: str, status: int = 200, **context: Any) -> HTMLResponse:
 def error_page(status: int, title: str, detail: str, request: Request) -> HTMLResponse:
     """The page for whatever went wrong, in the words of its problem document."""
     return render(
-        "error.html", status, code=status, title=title, detail=detail, path=request.url.path
+        "error.html", status, code=status, title=title, detail=detail, path=request.scope["path"]
     )
 
 

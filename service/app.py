@@ -14,6 +14,11 @@ from starlette.types import ASGIApp
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
 from service import health, problems
+from service.access import pages as access_pages
+from service.access.keyring import Keyring
+from service.access.middleware import AccessControl
+from service.access.policy import policy_of
+from service.access.rates import Rates
 from service.answers import Answers
 from service.catalogue import endpoints as catalogue
 from service.comparison import endpoints as comparison
@@ -23,6 +28,7 @@ from service.events import endpoints as events
 from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
+from service.keys import endpoints as keys
 from service.limits import BodyLimit
 from service.metrics import Metrics
 from service.metrics import endpoints as metrics
@@ -61,6 +67,7 @@ RESOURCES = (
     schedules,
     catalogue,
     presets,
+    keys,
 )
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
 
@@ -82,10 +89,12 @@ def create_app(settings: Settings) -> FastAPI:
     cache = ResultsCache()
     comparisons = Comparisons.through(cache)
     searches = SearchReader(database)
+    keyring = Keyring(database)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        keyring.close()
         renderer.close()
         database.close()
 
@@ -108,7 +117,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.answers = Answers(database)
     app.state.searches = searches
     app.state.metrics = Metrics(database)
+    app.state.keyring = keyring
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(
+        AccessControl,
+        policy=policy_of(settings),
+        keyring=keyring,
+        database=database,
+        rates=Rates(settings),
+    )
     app.add_middleware(GZipMiddleware, compresslevel=5, exclude_content_types=COMPRESSED)
     problems.install(app)
     api = APIRouter(
@@ -122,6 +139,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(pages(PageQueries(database, cache, searches, comparisons), renderer))
+    app.include_router(access_pages.router)
     mount_static(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

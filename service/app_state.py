@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from dashboards.rendering import Renderer
+from service.access.keyring import Keyring
 from service.answers import Answers
 from service.comparison.queries import Comparisons
 from service.db import Database
@@ -37,6 +38,11 @@ async def _searches(request: Request) -> SearchReader:
     return found
 
 
+async def _keyring(request: Request) -> Keyring:
+    found: Keyring = request.app.state.keyring
+    return found
+
+
 async def _renderer(request: Request) -> Renderer:
     found: Renderer = request.app.state.renderer
     return found
@@ -57,6 +63,7 @@ async def _metrics(request: Request) -> Metrics:
     return found
 
 
+KeyringOf = Annotated[Keyring, Depends(_keyring)]
 DatabaseOf = Annotated[Database, Depends(_database)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
 ResultsOf = Annotated[ResultsCache, Depends(_results)]

@@ -61,6 +61,61 @@ class IdempotencyKeyReusedError(ServiceError):
     title = "This Idempotency-Key belongs to another request"
 
 
+class KeyNeededError(ServiceError):
+    """The request came without a key and needs one."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    kind = "key-needed"
+    title = "A key is needed"
+    challenge = 'Bearer realm="lpwd"'
+    """For `WWW-Authenticate`."""
+
+
+class KeyInvalidError(KeyNeededError):
+    """The request came with a key that opens nothing."""
+
+    kind = "key-invalid"
+    title = "This key opens nothing"
+    challenge = 'Bearer realm="lpwd", error="invalid_token"'
+
+
+class NotAllowedError(ServiceError):
+    """The sender may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+    kind = "not-allowed"
+    title = "Not allowed"
+
+
+class MisdirectedError(ServiceError):
+    """The request is for another host."""
+
+    status = HTTPStatus.MISDIRECTED_REQUEST
+    kind = "wrong-host"
+    title = "This service does not go by that name"
+
+
+class TooManyRequestsError(ServiceError):
+    """The sender asks faster than it may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    kind = "too-many-requests"
+    title = "Too many requests"
+
+    def __init__(self, detail: str, *, seconds: int) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+        """Until there is room again."""
+
+
+class TooManyStudiesError(ServiceError):
+    """A key has as many unfinished studies as it may have at once."""
+
+    status = HTTPStatus.CONFLICT
+    kind = "too-many-studies"
+    title = "Too many studies at once"
+
+
 class LeaseLostError(ServiceError):
     """Another runner holds the study now; nothing more may be written under the old lease."""
 

@@ -71,6 +71,13 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # each takes its kind
 
 
+def answer_error(request: Request, error: ServiceError | DBAPIError) -> Response:
+    """Answer an error that came up before any endpoint was asked."""
+    if isinstance(error, DBAPIError):
+        return _database(request, error)
+    return _service(request, error)
+
+
 def _service(request: Request, error: ServiceError) -> Response:
     errors = [(error.field, error.detail)] if error.field else []
     return problem(request, error.status, error.kind, error.title, error.detail, errors)
@@ -96,7 +103,7 @@ def _http(request: Request, error: HTTPException) -> Response:
     kind = status.phrase.lower().replace(" ", "-")
     detail = error.detail
     if status is HTTPStatus.NOT_FOUND:
-        detail = f"there is nothing at {request.url.path}; /docs lists what there is"
+        detail = f"there is nothing at {request.scope['path']}; /docs lists what there is"
     answer = problem(request, status, kind, status.phrase, detail)
     answer.headers.update(error.headers or {})
     return answer
@@ -165,7 +172,7 @@ def problem(
     errors: Sequence[tuple[str, str]] = (),
 ) -> Response:
     """Build the answer: a page for a browser outside the API, else problem+json."""
-    if not request.url.path.startswith("/api/") and "text/html" in request.headers.get(
+    if not request.scope["path"].startswith("/api/") and "text/html" in request.headers.get(
         "accept", ""
     ):
         return error_page(status, title, detail, request)
@@ -174,7 +181,7 @@ def problem(
         title=title,
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=request.scope["path"],
         errors=[Violation(field=field, detail=words) for field, words in errors],
         request_id=request_id(),
     )

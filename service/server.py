@@ -27,6 +27,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 timeout_graceful_shutdown=CLOSING,
                 server_header=False,
+                # What a proxy says of who asks is not believed: anybody can say it.
+                proxy_headers=False,
             )
         )
         self._stopping = app.state.stopping

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import limits
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
@@ -26,8 +27,23 @@ PREFIX = "LPWD_"
 CONFIG = "LPWD_CONFIG"
 """Names the TOML file; without it, the first of `FILES` that is there."""
 FILES = (Path("lpwd.toml"), Path("/etc/lpwd.toml"))
+OFF = "off"
+"""A rate that limits nothing."""
 NO_SETTINGS = frozenset({CONFIG, "LPWD_SERVER", "LPWD_API_KEY", "LPWD_STOP_WITH_STDIN"})
 """Variables that look like settings and are read elsewhere."""
+
+
+def _rate(value: str) -> str:
+    """Refuse what is no rate."""
+    if value != OFF:
+        try:
+            limits.parse(value)
+        except ValueError as error:
+            raise ValueError("write 600/minute, 10/second or off") from error
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -58,9 +74,26 @@ class Settings(BaseSettings):
     """Address on which the API listens."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port on which the API listens."""
+    access: Literal["auto", "open", "read-open", "keys"] = "auto"
+    """Who needs a key: `keys` everybody, `read-open` whoever changes something, `open` nobody;
+    `auto` is `open` on loopback and `keys` elsewhere."""
     allow_remote: bool = False
-    """Listen on other addresses than loopback. There is no access control yet: only behind a
-    proxy that has it, or in a container whose port is published on loopback."""
+    """Let `open` stand on other addresses than loopback: only behind a proxy that has access
+    control of its own."""
+    allowed_hosts: str = ""
+    """Names by which the service is asked for besides those of loopback, such as
+    `lpwd.example.org`, separated by commas. Where everybody needs a key: empty for any."""
+    https: bool = False
+    """The service is reached by https, at a proxy: browsers are told to use nothing else."""
+    rate_reads: Rate = "6000/minute"
+    """Requests that read which a key may make, or an address without one; `off` for any number.
+    None of the rates count where nobody needs a key."""
+    rate_writes: Rate = "600/minute"
+    """Likewise, requests that change something."""
+    rate_logins: Rate = "10/minute"
+    """Likewise, attempts to sign in from an address."""
+    max_studies_per_key: PositiveInt | None = 100
+    """Unfinished studies that a key may have at once."""
 
     ray_address: str = "local"
     """`local` starts Ray here; else the address of a cluster (`ray://…`, `host:port`, `auto`)."""

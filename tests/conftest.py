@@ -3,6 +3,7 @@
 A test that takes `database` or `client` runs twice: on SQLite and on PostgreSQL.
 """
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ from tests.browsing import chromium
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx's successor
     from starlette.testclient import TestClient
+
+os.environ["LPWD_ALLOWED_HOSTS"] = "testserver"  # as which the TestClient asks
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from service.cli import config, data, db, health, presets, processes, studies
+from service.cli import config, data, db, health, keys, presets, processes, studies
 from service.client import ClientError
 from service.db.backup import BackupError
 from service.errors import ServiceError
@@ -30,6 +30,7 @@ app.command()(processes.scheduler)
 app.command()(health.health)
 app.add_typer(presets.app, name="presets")
 app.add_typer(data.app, name="data")
+app.add_typer(keys.app, name="key")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 

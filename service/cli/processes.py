@@ -1,6 +1,5 @@
 """`lpwd serve` and the processes it consists of."""
 
-import ipaddress
 import logging
 import os
 import socket
@@ -13,6 +12,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 import lpwd.catalogue
 from lpwd.errors import LpwdError
+from service.access.model import Mode
+from service.access.policy import is_loopback, policy_of
 from service.app import create_app
 from service.db import Database, schema
 from service.db.trouble import TablesOutdatedError
@@ -205,10 +206,12 @@ def check_address(here: Settings) -> None:
     Raises:
         CannotStartError: It is.
     """
-    if not here.allow_remote and not _is_loopback(here.host):
+    mode = policy_of(here).mode
+    if mode is Mode.OPEN and not is_loopback(here.host) and not here.allow_remote:
         raise CannotStartError(
-            f"{here.host} can be reached from elsewhere and there is no access control yet: "
-            "listen on 127.0.0.1, or set LPWD_ALLOW_REMOTE=true behind a proxy that has it"
+            f"{here.host} can be reached from elsewhere, and with LPWD_ACCESS=open everybody there "
+            "could do everything: leave that out, so that keys are needed, or set "
+            "LPWD_ALLOW_REMOTE=true behind a proxy that has access control of its own"
         )
     family = socket.AF_INET6 if ":" in here.host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -220,10 +223,3 @@ def check_address(here: Settings) -> None:
                 f"cannot listen on {here.host} port {here.port} ({error.strerror}); "
                 "choose another with --port"
             ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -2,6 +2,7 @@
 
 from service.client.catalogue import Catalogue
 from service.client.health import Health
+from service.client.keys import Keys
 from service.client.results import Results
 from service.client.schedules import Schedules
 from service.client.searches import Searches
@@ -9,7 +10,7 @@ from service.client.studies import Studies
 from service.client.watching import Watching
 
 
-class Client(Studies, Results, Searches, Watching, Schedules, Catalogue, Health):
+class Client(Studies, Results, Searches, Watching, Schedules, Catalogue, Keys, Health):
     """Talks to one service. Use it as a context manager.
 
     ```python

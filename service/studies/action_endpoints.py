@@ -6,10 +6,12 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from service.access.identity import IdentityOf
 from service.app_state import DatabaseOf, SettingsOf
 from service.db import Database
 from service.problems import PROBLEMS
 from service.search.planning import resolve_any
+from service.settings import Settings
 from service.studies import actions, repository
 from service.studies.action_schemas import StudyExtension
 from service.studies.answering import (
@@ -45,13 +47,15 @@ def cancel(study_id: StudyId, database: DatabaseOf, response: Response) -> Study
 
 
 @router.post("/retry")
-def retry(study_id: StudyId, database: DatabaseOf, response: Response) -> StudyAnswer:
+def retry(
+    study_id: StudyId, database: DatabaseOf, settings: SettingsOf, response: Response
+) -> StudyAnswer:
     """Try again what failed, and train what was left when the study was cancelled.
 
     Of a search, points that failed are forgotten: others are proposed in their place.
     """
     with database.write() as session:
-        actions.retry(session, study_id)
+        actions.retry(session, study_id, most=settings.max_studies_per_key)
     return study_answer(database, study_id, response)
 
 
@@ -78,7 +82,7 @@ def extend(
     goes on with more to do, and a search that is in training begins its open points again.
     Sending the same twice adds it once: the second answer is 409, nothing of it is new.
     """
-    plan, added = _extend(database, study_id, extension, settings.max_trials, dry_run)
+    plan, added = _extend(database, study_id, extension, settings, dry_run)
     body = plan_answer(plan)
     if dry_run:
         return JSONResponse(body.model_dump(mode="json"))
@@ -91,7 +95,11 @@ def extend(
 
 
 def _extend(
-    database: Database, study_id: str, extension: StudyExtension, max_trials: int, dry_run: bool
+    database: Database,
+    study_id: str,
+    extension: StudyExtension,
+    settings: Settings,
+    dry_run: bool,
 ) -> tuple[repository.Plan, int]:
     """Extend a study; returns what it costs, and how many trials are new.
 
@@ -102,7 +110,7 @@ def _extend(
         with database.read() as session:
             study = repository.row(session, study_id)
             before, spec = study.spec, repository.read_spec(study)
-        found = extended(spec, extension, max_trials=max_trials)
+        found = extended(spec, extension, max_trials=settings.max_trials)
         for one in (spec, found):
             if isinstance(one, StudySpec):
                 one.keyed  # noqa: B018 - as said above
@@ -112,7 +120,8 @@ def _extend(
                 return repository.plan(session, found), added
         with database.write() as session:
             plan = repository.plan(session, found)
-            if actions.extend(session, study_id, before, found):
+            most = settings.max_studies_per_key
+            if actions.extend(session, study_id, before, found, most=most):
                 return plan, added
 
 
@@ -122,6 +131,7 @@ def clone(
     request: Request,
     database: DatabaseOf,
     settings: SettingsOf,
+    identity: IdentityOf,
     changes: Annotated[
         dict[str, Any] | None,
         Body(
@@ -144,9 +154,10 @@ def clone(
         ) from error
     return create_from(
         resolve_any(wanted, max_trials=settings.max_trials),
-        details_of(wanted),
+        details_of(wanted, identity.key_id),
         request=request,
         database=database,
         dry_run=dry_run,
         idempotency_key=idempotency_key,
+        most=settings.max_studies_per_key,
     )

@@ -21,6 +21,7 @@ from service.studies.extension import OUTDATED, outdated
 from service.studies.model import TRANSITIONS, StudyState
 from service.studies.planning import StudySpec
 from service.studies.repository import (
+    check_room,
     chunks,
     count_known,
     locked,
@@ -33,10 +34,16 @@ from service.trials.model import KNOWN, TrialState
 from workers.search.contracts import PointState
 
 
-def retry(session: Session, study_id: str) -> None:
+def retry(session: Session, study_id: str, *, most: int | None = None) -> None:
     """Have what failed in a study tried again, and what was left when it was cancelled trained.
 
+    Args:
+        session: Where.
+        study_id: The study.
+        most: Unfinished studies that its owner may have at once.
+
     Raises:
+        TooManyStudiesError: It has ended, and its owner has too many others.
         NotFoundError: There is no such study.
         ConflictError: There is nothing to try again, or it would come to nothing: the code has
             changed since, or a limit is used up.
@@ -58,6 +65,8 @@ def retry(session: Session, study_id: str) -> None:
             "try again"
         )
     _check_possible(session, study, spec)
+    if study.state.final:
+        check_room(session, study.owner_id, most)
     study.losses = 0
     if isinstance(spec, SearchSpec):
         _retry_search(session, study)
@@ -84,7 +93,14 @@ def _retry_search(session: Session, study: StudyRow) -> None:
         _queue(study)
 
 
-def extend(session: Session, study_id: str, before: object, spec: StudySpec | SearchSpec) -> bool:
+def extend(
+    session: Session,
+    study_id: str,
+    before: object,
+    spec: StudySpec | SearchSpec,
+    *,
+    most: int | None = None,
+) -> bool:
     """Add to a study, as `service.studies.extension.extended` has it.
 
     A study that has ended is queued; one that is queued or in training goes on with more to train.
@@ -94,6 +110,7 @@ def extend(session: Session, study_id: str, before: object, spec: StudySpec | Se
         study_id: The study.
         before: Its row's `spec` when the extension was reckoned.
         spec: What it is to be.
+        most: As for `retry`.
 
     Returns:
         Whether it was done; if not, the study was changed since: reckon again.
@@ -101,12 +118,15 @@ def extend(session: Session, study_id: str, before: object, spec: StudySpec | Se
     Raises:
         NotFoundError: There is no such study.
         ConflictError: It would come to nothing, as for `retry`.
+        TooManyStudiesError: As for `retry`.
     """
     alone(session, Alone.COMPOSE)
     study = locked(session, study_id)
     if study.spec != before:
         return False
     _check_possible(session, study, read_spec(study))
+    if study.state.final:
+        check_room(session, study.owner_id, most)
     study.spec = spec.to_json()
     if isinstance(spec, SearchSpec):
         _extend_search(session, study)

@@ -63,8 +63,10 @@ def create_from(
     database: Database,
     dry_run: bool,
     idempotency_key: str | None,
+    most: int | None,
 ) -> Response:
-    """Create a study, or say what it would cost."""
+    """Create a study, or say what it would cost; `most` is how many unfinished ones its owner may
+    have at once."""
     if isinstance(spec, StudySpec):
         spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
     if dry_run:
@@ -73,7 +75,7 @@ def create_from(
         return JSONResponse(plan.model_dump(mode="json"))
     with database.write() as session:
         planned = repository.plan(session, spec)
-        study_id, new = repository.create_once(session, spec, idempotency_key, details)
+        study_id, new = repository.create_once(session, spec, idempotency_key, details, most=most)
     answer = Response()
     body = StudyCreated(
         **dict(plan_answer(planned)), study=study_answer(database, study_id, answer)

@@ -1,11 +1,10 @@
 """`/studies`: sending, reading, changing and deleting them."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
 
+from service.access.identity import IdentityOf
 from service.app_state import DatabaseOf, SettingsOf
 from service.problems import PROBLEMS
 from service.search.planning import resolve_any
@@ -17,7 +16,7 @@ from service.studies.details import details_of, read_details
 from service.studies.filters import LONGEST_CURSOR
 from service.studies.model import StudyFilter, StudyOrder, StudyState
 from service.studies.resending import request_of
-from service.studies.schemas import TAG, StudyAnswer, StudyCreated, StudyPageAnswer
+from service.studies.schemas import TAG, Moment, StudyAnswer, StudyCreated, StudyPageAnswer
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
@@ -49,7 +48,7 @@ CHANGED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=201, response_model=StudyCreated, responses=CREATED)
+@router.post("", status_code=201, response_model=StudyCreated, responses={**CREATED, **CONFLICT})
 def create(
     study: Annotated[
         AnyStudyRequest,
@@ -58,28 +57,22 @@ def create(
     request: Request,
     database: DatabaseOf,
     settings: SettingsOf,
+    identity: IdentityOf,
     dry_run: Annotated[bool, Query(description="Only say what it would cost.")] = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Send a study. Trials that have a result already are never trained again."""
     return create_from(
         resolve_any(study, max_trials=settings.max_trials),
-        details_of(study),
+        details_of(study, identity.key_id),
         request=request,
         database=database,
         dry_run=dry_run,
         idempotency_key=idempotency_key,
+        most=settings.max_studies_per_key,
     )
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("no such moment in UTC") from error
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 WORD = r"^[^\x00-\x1f\x7f]+$"
 
 

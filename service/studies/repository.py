@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select, update
@@ -14,7 +14,12 @@ from service.db import clock, utcnow
 from service.db.locks import Alone, alone
 from service.db.tables import IdempotencyRow, PointRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
-from service.errors import ConflictError, IdempotencyKeyReusedError, NotFoundError
+from service.errors import (
+    ConflictError,
+    IdempotencyKeyReusedError,
+    NotFoundError,
+    TooManyStudiesError,
+)
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
 from service.search.planning import MODE, SearchSpec
 from service.studies.details import add_tags, columns
@@ -151,27 +156,41 @@ def create_once(
     spec: StudySpec | SearchSpec,
     idempotency_key: str | None,
     details: Details = PLAIN,
+    *,
+    most: int | None = None,
 ) -> tuple[str, bool]:
     """Create a study, or find the one that the same request with this key created before.
+
+    Args:
+        session: Where.
+        spec: What it trains.
+        idempotency_key: As the client chose it; every owner has its own.
+        details: What is said about it besides.
+        most: Unfinished studies that its owner may have at once.
 
     Returns:
         The study's id, and whether it is new.
 
     Raises:
         IdempotencyKeyReusedError: The key came with another request.
+        TooManyStudiesError: Its owner has too many.
     """
-    if idempotency_key is None:
-        return create(session, spec, details), True
-    sent = json.dumps([spec.to_json(), asdict(details)], sort_keys=True)
-    digest = hashlib.sha256(sent.encode()).hexdigest()
     alone(session, Alone.COMPOSE)
-    earlier = session.get(IdempotencyRow, idempotency_key)
+    if idempotency_key is None:
+        check_room(session, details.owner_id, most)
+        return create(session, spec, details), True
+    said = replace(details, owner_id=None)
+    # As it was before there was anything to say besides: old keys find their studies.
+    what = spec.to_json() if said == PLAIN else [spec.to_json(), asdict(said)]
+    sent = json.dumps(what, sort_keys=True)
+    digest = hashlib.sha256(sent.encode()).hexdigest()
+    kept_as = _of_owner(idempotency_key, details.owner_id)
+    earlier = session.get(IdempotencyRow, kept_as)
     if earlier is None:
+        check_room(session, details.owner_id, most)
         study_id = create(session, spec, details)
         session.add(
-            IdempotencyRow(
-                key=idempotency_key, request_hash=digest, study_id=study_id, created_at=utcnow()
-            )
+            IdempotencyRow(key=kept_as, request_hash=digest, study_id=study_id, created_at=utcnow())
         )
         return study_id, True
     if earlier.request_hash != digest:
@@ -180,6 +199,40 @@ def create_once(
             f"({earlier.study_id}); use a new key for a new study",
         )
     return earlier.study_id, False
+
+
+def check_room(session: Session, owner_id: str | None, most: int | None) -> None:
+    """Refuse a further unfinished study of a key that has as many as it may.
+
+    Args:
+        session: Where; alone with `Alone.COMPOSE`, or two requests see the same room.
+        owner_id: The key; None where there is none, which may have any number.
+        most: Unfinished studies at once; None for any number.
+
+    Raises:
+        TooManyStudiesError: It has.
+    """
+    if owner_id is None or most is None:
+        return
+    ended = [state for state in StudyState if state.final]
+    count = session.scalar(
+        select(func.count())
+        .select_from(StudyRow)
+        .where(StudyRow.owner_id == owner_id, StudyRow.state.not_in(ended))
+    )
+    if count is not None and count >= most:
+        raise TooManyStudiesError(
+            f"this key has {count} unfinished studies, and may have {most} at once "
+            "(LPWD_MAX_STUDIES_PER_KEY): wait for one to end, or cancel one"
+        )
+
+
+def _of_owner(idempotency_key: str, owner_id: str | None) -> str:
+    """Return what an `Idempotency-Key` is kept as: apart for every owner. A client's own has no
+    blank."""
+    if owner_id is None:
+        return idempotency_key
+    return f"{owner_id} {hashlib.sha256(idempotency_key.encode()).hexdigest()}"
 
 
 def load_spec(session: Session, study_id: str) -> StudySpec:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -135,6 +136,13 @@ LABEL = r"^[a-z0-9][a-z0-9._-]{0,59}$"
 TAG = r"^[a-z0-9][a-z0-9._+-]{0,59}$"
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("no such moment in UTC") from error
+
+
 def _name(value: str) -> str:
     """Refuse what does not stand on a line of its own."""
     if not re.fullmatch(NAME, value):
@@ -203,6 +211,8 @@ Tags = Annotated[
 ]
 NOTE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Note = Annotated[str, Field(max_length=MAX_NOTE, pattern=NOTE)]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""Aware, in UTC."""
 Priority = Annotated[StrictInt, Field(ge=-100, le=100)]
 Seconds = Annotated[StrictFloat, Field(gt=0, le=MAX_LIMIT, allow_inf_nan=False)]
 

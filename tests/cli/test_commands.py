@@ -167,10 +167,11 @@ def test_a_taken_port_is_said_so(live, tmp_path):
     assert "--port" in done.stderr
 
 
-def test_listening_to_the_world_is_refused(tmp_path):
-    done = lpwd("serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path))
+def test_open_to_the_world_is_refused(tmp_path):
+    env = {"LPWD_ACCESS": "open"}
+    done = lpwd("serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path), env=env)
     assert done.returncode == 1
-    assert "no access control" in done.stderr
+    assert "LPWD_ALLOW_REMOTE" in done.stderr
 
 
 def test_outdated_tables_are_said_so_and_db_upgrade_makes_them(tmp_path):

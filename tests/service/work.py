@@ -99,3 +99,8 @@ def states(database: Database, study_id: str) -> dict[str, TrialState]:
 def rows(database: Database, table: type) -> list:
     with database.read() as session:
         return list(session.scalars(select(table)))
+
+
+def bearer(token):
+    """Headers that send a key."""
+    return {"Authorization": f"Bearer {token}"}

@@ -44,6 +44,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_api_keys_name")),
         sa.UniqueConstraint("hash", name=op.f("uq_api_keys_hash")),
     )
+    op.create_table(
+        "sessions",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("expires_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"],
+            ["api_keys.id"],
+            name=op.f("fk_sessions_key_id_api_keys"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_sessions")),
+    )
+    op.create_index(op.f("ix_sessions_key_id"), "sessions", ["key_id"])
+    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
     for column in STUDY_COLUMNS:
         op.execute(f"ALTER TABLE studies ADD COLUMN {column}")
     op.add_column("studies", sa.Column("claimed_at", UTCDateTime(), nullable=True))
@@ -180,4 +196,5 @@ def downgrade() -> None:
     op.drop_column("studies", "claimed_at")
     for column in reversed(STUDY_COLUMNS):
         op.execute(f"ALTER TABLE studies DROP COLUMN {column.split()[0]}")
+    op.drop_table("sessions")
     op.drop_table("api_keys")

@@ -1,0 +1,51 @@
+"""`lpwd key`, on the database of an installation."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import ANTICIPATED, app
+from service.settings import settings as read_settings
+
+
+@pytest.fixture
+def lpwd(database_url, monkeypatch):
+    """Run a command on the database; returns what it printed and how it ended."""
+    monkeypatch.setenv("LPWD_DATABASE_URL", database_url)
+    read_settings.cache_clear()
+    runner = CliRunner()
+    yield lambda *arguments: runner.invoke(app, ["key", *arguments])
+    read_settings.cache_clear()
+
+
+def test_keys_are_made_listed_rotated_and_revoked(lpwd):
+    assert "lpwd key create" in lpwd("list").stdout
+    made = lpwd("create", "ann", "--role", "submitter", "--expires", "90d")
+    assert re.fullmatch(r"lpwd_[0-9a-f]{12}_[0-9a-f]{64}\n", made.stdout)
+    assert "not shown again" in made.stderr
+    key_id = made.stdout.split("_")[1]
+    listed = lpwd("list").stdout
+    assert key_id in listed
+    assert made.stdout.split("_")[2].strip() not in listed
+    rotated = lpwd("rotate", "ann")
+    assert rotated.stdout.split("_")[1] == key_id
+    assert rotated.stdout != made.stdout
+    assert lpwd("revoke", key_id).exit_code == 0
+    assert "revoked" in lpwd("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("create", "x", "--expires", "soon"), "12h"),
+        (("create", "x", "--expires", "99999w"), "ten years"),
+        (("create", "<x>"), "letters"),
+        (("revoke", "nobody"), "nobody"),
+        (("rotate", "nobody"), "nobody"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(lpwd, arguments, said):
+    ended = lpwd(*arguments)
+    assert isinstance(ended.exception, ANTICIPATED)
+    assert said in str(ended.exception)
