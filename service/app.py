@@ -20,6 +20,7 @@ from service.access.middleware import AccessControl
 from service.access.policy import policy_of
 from service.access.rates import Rates
 from service.answers import Answers
+from service.archive import endpoints as archive
 from service.catalogue import endpoints as catalogue
 from service.comparison import endpoints as comparison
 from service.comparison.queries import Comparisons
@@ -62,6 +63,7 @@ RESOURCES = (
     trials,
     heatmaps,
     comparison,
+    archive,
     search,
     events,
     schedules,
@@ -70,6 +72,9 @@ RESOURCES = (
     keys,
 )
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
+
+STREAMED = frozenset({"/api/v1/studies/import"})
+"""Routes that read their bodies bit by bit, within a limit of their own."""
 
 
 class Service(FastAPI):
@@ -118,7 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.searches = searches
     app.state.metrics = Metrics(database)
     app.state.keyring = keyring
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes, streamed=STREAMED)
     app.add_middleware(
         AccessControl,
         policy=policy_of(settings),

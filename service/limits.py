@@ -11,14 +11,21 @@ from service.problems import problem
 class BodyLimit:
     """Middleware that refuses bodies over a size, declared or streamed."""
 
-    def __init__(self, app: ASGIApp, *, most: int) -> None:
-        """Wrap `app`; `most` is in bytes."""
+    def __init__(self, app: ASGIApp, *, most: int, streamed: frozenset[str] = frozenset()) -> None:
+        """Wrap `app`.
+
+        Args:
+            app: What is limited.
+            most: Bytes of a body.
+            streamed: Paths that limit their bodies themselves.
+        """
+        self._streamed = streamed
         self._app = app
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
             return
         body = bytearray()

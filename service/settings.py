@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     """Trials a study may hold."""
     max_body_bytes: PositiveInt = 1_048_576
     """Size of a request."""
+    max_import_bytes: ByteSize = ByteSize(200 * 10**6)
+    """Size of a study that is imported as one file, such as `200MB`."""
 
     keep_events_days: PositiveFloat | None = 30.0
     """How long events of studies that have ended are kept; their last one always is."""

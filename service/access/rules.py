@@ -48,6 +48,8 @@ RULES = (
     Rule("/api/v1/studies", change=Role.SUBMITTER),
     Rule(f"/api/v1/studies/{STUDY}", change=Role.SUBMITTER, own=True),
     Rule(f"/api/v1/studies/{STUDY}/clone", change=Role.SUBMITTER),
+    # Imported results count for everyone's studies.
+    Rule("/api/v1/studies/import", change=Role.ADMIN),
     # Schedules go on for ever and belong to nobody.
     Rule("/api/v1/schedules", change=Role.ADMIN),
     Rule("/api/v1/keys", read=Role.ADMIN, change=Role.ADMIN),

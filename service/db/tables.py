@@ -87,6 +87,7 @@ class StudyRow(Base):
         CheckConstraint("seconds_running >= 0", name="seconds_running_in_range"),
         CheckConstraint("seconds_trained >= 0", name="seconds_trained_in_range"),
         CheckConstraint("losses >= 0", name="losses_in_range"),
+        CheckConstraint("(imported_at IS NULL) = (origin IS NULL)", name="imported_has_origin"),
         Index("ix_studies_created_at_id", "created_at", "id"),
         Index("ix_studies_state_created_at", "state", "created_at"),
         Index("ix_studies_owner_id_claimed_at", "owner_id", "claimed_at"),
@@ -138,6 +139,10 @@ class StudyRow(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     claimed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When a runner last took it: owners take turns by this."""
+    imported_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When it came here as an archive; None where it was sent here."""
+    origin: Mapped[str | None] = mapped_column(Text)
+    """Which archive, of which version."""
     lease_token: Mapped[str | None] = mapped_column(String(32), index=True)
     """Random, new with every claim: a writer that lost its lease holds an old one."""
     lease_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

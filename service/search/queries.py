@@ -74,6 +74,8 @@ def _summary(
         progress=progress,
         eta_seconds=eta(study),
         device=study.device,
+        imported_at=study.imported_at,
+        origin=study.origin,
         budget=spec.search.budget,
         hyperparameters={},
         search=_total(spec, points.values()),

@@ -110,6 +110,10 @@ class StudySummary:
     hyperparameters: Mapping[str, Mapping[str, Any]]
     """By label, those that differ from the catalogue's defaults; of a grid alone, as each point of
     a search has its own."""
+    imported_at: datetime | None = None
+    """When it came here as an archive; None where it was sent here."""
+    origin: str | None = None
+    """Which archive, of which version."""
     search: SearchCounts | None = None
     """Of a search; its trials are those of points that were trained in full, and it has no rates
     of its own."""

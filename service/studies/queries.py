@@ -137,6 +137,8 @@ def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
         progress=progress,
         eta_seconds=eta(study),
         device=study.device,
+        imported_at=study.imported_at,
+        origin=study.origin,
         budget=spec.budget,
         hyperparameters={
             one.label: changed(one.name, one.hyperparameters) for one in spec.variants

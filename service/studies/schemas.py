@@ -444,6 +444,10 @@ class StudyAnswer(Answer):
     """Share of all epochs trained, in [0, 1]."""
     eta_seconds: float | None
     device: str | None
+    imported_at: datetime | None
+    """When it came here as an archive; null where it was sent here."""
+    origin: str | None
+    """Which archive, of which version of lpwd."""
     budget: Budget
     """Of every trial, with its numeric mode."""
     hyperparameters: dict[str, dict[str, Any]]

@@ -22,6 +22,8 @@ STUDY_COLUMNS = (
     "CONSTRAINT ck_studies_seconds_trained_in_range CHECK (seconds_trained >= 0)",
     "losses INTEGER NOT NULL DEFAULT 0 CONSTRAINT ck_studies_losses_in_range CHECK (losses >= 0)",
     "last_loss TEXT",
+    "origin TEXT CONSTRAINT ck_studies_imported_has_origin "
+    "CHECK ((imported_at IS NULL) = (origin IS NULL))",
 )
 """In SQL: SQLite takes a new column's constraints only with the column, which Alembic has not."""
 
@@ -60,6 +62,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sessions_key_id"), "sessions", ["key_id"])
     op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
+    op.add_column("studies", sa.Column("imported_at", UTCDateTime(), nullable=True))
     for column in STUDY_COLUMNS:
         op.execute(f"ALTER TABLE studies ADD COLUMN {column}")
     op.add_column("studies", sa.Column("claimed_at", UTCDateTime(), nullable=True))
@@ -197,4 +200,5 @@ def downgrade() -> None:
     for column in reversed(STUDY_COLUMNS):
         op.execute(f"ALTER TABLE studies DROP COLUMN {column.split()[0]}")
     op.drop_table("sessions")
+    op.drop_column("studies", "imported_at")
     op.drop_table("api_keys")

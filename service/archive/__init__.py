@@ -1,0 +1,1 @@
+"""A study as one file that another installation reads."""

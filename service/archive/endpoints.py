@@ -1,0 +1,137 @@
+"""`/studies/{id}/archive` and `/studies/import`."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from service.access.identity import IdentityOf
+from service.answers import Kind
+from service.app_state import AnswersOf, DatabaseOf, RendererOf, SettingsOf
+from service.archive.errors import ArchiveTooLargeError
+from service.archive.storing import Imported, load
+from service.archive.writing import require_ended, write
+from service.heatmaps.endpoints import NOT_CHANGED, content
+from service.problems import PROBLEMS
+from service.studies.schemas import Answer
+
+router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)
+
+ARCHIVE = Kind("lpwd.zip", "application/zip", compress=False)
+STATE: dict[int | str, dict[str, Any]] = {
+    409: {**PROBLEMS[422], "description": "Not possible in the study's present state"}
+}
+HERE: dict[int | str, dict[str, Any]] = {
+    409: {**PROBLEMS[422], "description": "The study is here already"},
+    413: {**PROBLEMS[422], "description": "The archive is larger than this installation takes"},
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class ImportAnswer(Answer):
+    """What an import did."""
+
+    study_id: str
+    """Where it is now: `/api/v1/studies/{study_id}`."""
+    trials: int
+    added: int
+    """Trials that were not here."""
+    completed: int
+    """Trials that were here without a result, and have one now."""
+    kept: int
+    """Trials that had a result here already, which was kept."""
+    conflicts: tuple[str, ...]
+    """Keys of those of which the archive has another result."""
+
+
+@router.get(
+    "/{study_id}/archive",
+    response_class=Response,
+    responses={**NOT_CHANGED, **STATE, **content(ARCHIVE, "A study as one file")},
+)
+async def archive(
+    request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
+) -> Response:
+    """Return a study that has ended, with its trials, curves and points, as one file.
+
+    `POST /api/v1/studies/import` of another installation reads it. The same study makes the same
+    bytes.
+    """
+
+    def written(path: Path) -> int:
+        with database.read() as session:
+            require_ended(session, study_id)
+        return renderer.aside(write, database.address, study_id, path)
+
+    return await answers.give_file(request, ARCHIVE, study_id, written)
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    response_model=ImportAnswer,
+    responses=HERE,
+    openapi_extra=BODY,
+)
+async def import_study(
+    request: Request,
+    database: DatabaseOf,
+    renderer: RendererOf,
+    settings: SettingsOf,
+    identity: IdentityOf,
+) -> Response:
+    """Read an archive, the body of the request, and add its study with all that is known of it.
+
+    Trials that have a result here keep it; where the archive has another, the answer says so. What
+    is wrong in any part is refused as a whole, and nothing is written. Results count for all
+    studies that share the trials, so importing takes an admin's key, and trust in whoever trained.
+    """
+    with _temporary() as (file, path):
+        await _receive(request, file, settings.max_import_bytes)
+        found: Imported = await run_in_threadpool(
+            renderer.aside,
+            _load,
+            database.address,
+            path,
+            settings.max_trials,
+            identity.key_id,
+        )
+    answer = ImportAnswer.model_validate(found)
+    location = str(request.url_for("read_study", study_id=found.study_id).path)
+    return JSONResponse(
+        answer.model_dump(mode="json"), status_code=201, headers={"Location": location}
+    )
+
+
+def _load(url: str, path: Path, max_trials: int, owner_id: str | None) -> Imported:
+    return load(url, path, max_trials=max_trials, owner_id=owner_id)
+
+
+@contextmanager
+def _temporary() -> Iterator[tuple[BinaryIO, Path]]:
+    with tempfile.NamedTemporaryFile(prefix="lpwd-import-") as file:
+        yield file, Path(file.name)  # type: ignore[misc]
+
+
+async def _receive(request: Request, file: BinaryIO, most: int) -> None:
+    """Write a request's body to a file as it comes."""
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > most:
+            raise ArchiveTooLargeError(
+                f"the archive is larger than the {most:,} bytes this installation takes "
+                "(LPWD_MAX_IMPORT_BYTES)"
+            )
+        file.write(piece)
+    file.flush()
