@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,6 +40,12 @@ def _state(kind: type[StrEnum], name: str) -> Enum:
         name=name,
         length=16,
     )
+
+
+def _partial(name: str, *columns: str) -> Index:
+    """Make an index of the rows in which the last of its columns holds something."""
+    where = text(f"{columns[-1]} IS NOT NULL")
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 class KeyRow(Base):
@@ -176,7 +183,9 @@ class TrialRow(Base):
             "state NOT IN ('diverged', 'failed') OR reason IS NOT NULL", name="bad_end_has_reason"
         ),
         CheckConstraint("learning_rate > 0 AND weight_decay >= 0", name="rates_in_range"),
-        Index("ix_trials_task_finished_at", "task", "finished_at"),
+        # Most trials need not be in these while they wait.
+        _partial("ix_trials_task_finished_at", "task", "finished_at"),
+        _partial("ix_trials_claimed_by", "claimed_by"),
     )
 
     key: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -197,7 +206,7 @@ class TrialRow(Base):
     engine_version: Mapped[int] = mapped_column(Integer)
 
     state: Mapped[TrialState] = mapped_column(_state(TrialState, "state"), index=True)
-    claimed_by: Mapped[str | None] = mapped_column(String(32), index=True)
+    claimed_by: Mapped[str | None] = mapped_column(String(32))
     """Lease token of the study that trains it now."""
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     """Workers that died with it."""

@@ -13,7 +13,14 @@ from service.errors import InvalidRequestError
 from service.studies.order import coarse_to_fine
 from service.studies.schemas import OptimizerChoice, StudyBase, StudyRequest
 from workers import tasks
-from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
+from workers.contracts import (
+    Budget,
+    LearningRateSchedule,
+    NumericMode,
+    Precision,
+    TrialSpec,
+    keys,
+)
 from workers.errors import DataMissingError, UnknownTaskError
 from workers.tasks import Task
 
@@ -100,7 +107,8 @@ class StudySpec:
     @cached_property
     def keyed(self) -> dict[str, TrialSpec]:
         """Every trial by its key, in the order of `trials`. Hashing many takes a while."""
-        return {trial.key: trial for trial in self.trials()}
+        trials = self.trials()
+        return dict(zip(keys(trials), trials, strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data that `from_json` reads back."""

@@ -118,9 +118,10 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
     now = utcnow()
     study_id = secrets.token_hex(6)
     keys = list(spec.keyed)
-    insert_new(session, TrialRow, (trial_row(t, key, now) for key, t in spec.keyed.items()))
-    retried = retry_failed(session, keys)
-    known = count_known(session, keys)
+    new = insert_new(session, TrialRow, (trial_row(t, key, now) for key, t in spec.keyed.items()))
+    # Mostly all are new, and there is no need to ask after a hundred thousand.
+    retried = retry_failed(session, keys) if new < len(keys) else []
+    known = count_known(session, keys) if new < len(keys) else 0
     done = known == len(keys)
     session.add(
         StudyRow(
@@ -431,6 +432,7 @@ def _seconds_per_epoch(session: Session, task: str, epochs: int) -> float | None
         select(TrialRow.seconds, TrialRow.epochs_done)
         .where(
             TrialRow.task == task,
+            TrialRow.finished_at.is_not(None),  # for the index's sake
             TrialRow.seconds.is_not(None),
             TrialRow.epochs_done >= min(TELLING_EPOCHS, epochs),
         )
@@ -454,14 +456,14 @@ def trial_row(trial: TrialSpec, key: str, now: Any) -> Mapping[str, Any]:
         "task_version": trial.task_version,
         "optimizer": trial.optimizer,
         "optimizer_version": trial.optimizer_version,
-        "hyperparameters": dict(trial.hyperparameters),
+        "hyperparameters": trial.hyperparameters,
         "learning_rate": trial.learning_rate,
         "weight_decay": trial.weight_decay,
         "seed": trial.seed,
         "epochs": trial.budget.epochs,
         "batch_size": trial.budget.batch_size,
         "schedule": trial.budget.schedule,
-        "numerics": dict(vars(trial.budget.numerics)),
+        "numerics": vars(trial.budget.numerics),
         "engine_version": trial.engine_version,
         "state": TrialState.PENDING,
         "attempts": 0,

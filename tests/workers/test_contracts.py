@@ -3,8 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
+from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec, keys
 
 BASE = TrialSpec("digits-mlp", 1, "adamw", 1, 0.01, 0.1, 0, Budget(20, 64), {"beta1": 0.9})
 CHANGES = {
@@ -61,3 +63,36 @@ def test_rates_that_are_not_numbers_have_no_key():
 def test_contracts_need_neither_torch_nor_ray():
     code = "import workers.contracts, sys; assert not {'torch', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rates=st.lists(st.floats(1e-12, 1000) | st.integers(1, 9), min_size=1, max_size=3),
+    seeds=st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=3),
+    name=st.text(max_size=5),
+)
+def test_keys_of_many_are_the_keys_of_each(rates, seeds, name):
+    common = {"beta": 0.9, "learning_rate": 1, "text": "\0seed\0"}
+    trials = [
+        TrialSpec(
+            task=name,
+            task_version=1,
+            optimizer=optimizer,
+            optimizer_version=2,
+            learning_rate=rate,
+            weight_decay=rate / 7,
+            seed=seed,
+            budget=Budget(epochs=3, batch_size=8),
+            hyperparameters=hyperparameters,
+        )
+        for seed in seeds
+        for rate in rates
+        for optimizer, hyperparameters in (("adamw", common), ("sgd", {}))
+    ]
+    assert list(keys(trials)) == [trial.key for trial in trials]
+
+
+def test_keys_of_many_are_of_finite_numbers():
+    trial = TrialSpec("t", 1, "o", 1, float("nan"), 0.0, 0, Budget(epochs=1, batch_size=1))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        list(keys([trial]))
