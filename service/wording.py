@@ -37,6 +37,7 @@ _WANTED = {
     "too_long": "{max_length} or fewer are wanted",
     "string_too_short": "a string of {min_length} or more characters is wanted",
     "string_too_long": "a string of {max_length} characters or fewer is wanted",
+    "string_pattern_mismatch": "a string of the form {pattern} is wanted",
     "enum": "choose {expected}",
     "literal_error": "choose {expected}",
     "extra_forbidden": "there is no such field here",

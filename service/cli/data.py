@@ -3,8 +3,6 @@
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -13,30 +11,30 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
+from service.cli.output import cells, console, say, table
 from service.settings import settings
 from workers import data
 from workers.data.dataset import DataSet, Download
 
 app = typer.Typer(help="The data sets that tasks need: list and fetch them.", no_args_is_help=True)
-console = Console()
 
 
 @app.command(name="list")
 def listing() -> None:
-    """List the data sets: how large, under which licence, and whether they are here."""
+    """List the data sets: how large, under which licence, and whether they are here.
+
+    Example: lpwd data list
+    """
     folder = settings().datasets_dir
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    table.add_column("data set", no_wrap=True)
-    table.add_column("here", no_wrap=True)
-    table.add_column("download", justify="right", no_wrap=True)
-    table.add_column("licence")
+    shown = table(
+        "data set", "here", "download", "licence", right=["download"], wrapped=["licence"]
+    )
     for one in data.datasets():
         here = "yes" if one.here(folder) else "no"
-        table.add_row(one.name, here, _size(one), one.licence)
-    console.print(table)
-    console.print(f"lpwd data fetch NAME brings one to {folder}", soft_wrap=True)
+        shown.add_row(*cells(one.name, here, _size(one), one.licence))
+    console().print(shown)
+    say(f"lpwd data fetch NAME brings one to {folder}")
 
 
 @app.command()
@@ -47,13 +45,16 @@ def fetch(
         typer.Option(help="Fetch from MIRROR/DATA SET/FILE instead of the source."),
     ] = None,
 ) -> None:
-    """Download data sets, check them and unpack them. What broke off goes on where it was."""
+    """Download data sets, check them and unpack them. What broke off goes on where it was.
+
+    Example: lpwd data fetch cifar10
+    """
     from workers.data.fetch import fetch as bring
 
     folder = settings().datasets_dir
     for one in [data.get(name) for name in names]:
         if one.here(folder):
-            console.print(f"{one.name} was here already")
+            say(f"{one.name} was here already")
             continue
         with _bars() as bars:
             bar_of = {
@@ -65,7 +66,7 @@ def fetch(
                 bars.update(bar_of[download], completed=done, total=total)  # noqa: B023
 
             bring(one, folder, mirror=mirror, progress=show)
-        console.print(f"{one.name} is here: {folder / one.name}", soft_wrap=True)
+        say(f"{one.name} is here: {folder / one.name}")
 
 
 @app.command()
@@ -85,5 +86,5 @@ def _bars() -> Progress:
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=console(),
     )

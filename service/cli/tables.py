@@ -6,6 +6,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from service.search.answers import SearchAnswer
+
 
 def robustness(results: Mapping[str, Any]) -> Table:
     """Return one line an optimizer, from what `heatmap.json` holds."""
@@ -40,14 +42,14 @@ def robustness(results: Mapping[str, Any]) -> Table:
     return table
 
 
-def best_points(found: Mapping[str, Any]) -> Table:
-    """Return one line an optimizer, from what `search` holds: its best point."""
-    metric = found["metric"]
+def best_points(found: SearchAnswer) -> Table:
+    """Return one line an optimizer: the best point of a search."""
+    metric = found.metric
     score = _percent if metric["percent"] else _plain
     unit = " in %" if metric["percent"] else ""
     table = Table(
-        title=f"best points by {metric['split']} {metric['name']}{unit}, {found['seeds']} seeds",
-        caption=f"of {found['points']} points each at most; stop.: early, by successive halving; "
+        title=f"best points by {metric['split']} {metric['name']}{unit}, {found.seeds} seeds",
+        caption=f"of {found.points} points each at most; stop.: early, by successive halving; "
         "div.: diverged; fail.: failed. The test score had no part in the choice.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -56,22 +58,22 @@ def best_points(found: Mapping[str, Any]) -> Table:
     table.add_column("optimizer", no_wrap=True)
     for name in ("valid.", "test", "lr", "wd"):
         table.add_column(name, justify="right", no_wrap=True)
-    own = any(len(one["space"]) > 2 for one in found["optimizers"])
+    own = any(len(one.space) > 2 for one in found.optimizers)
     if own:
         table.add_column("and")
     for name in ("point", "done", "stop.", "div.", "fail."):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in found["optimizers"]:
-        best: Mapping[str, Any] = one["best"] or {}
+    for one in found.optimizers:
+        best = one.best
         table.add_row(
-            one["title"],
-            score(best.get("value")),
-            score(best.get("test_value")),
-            _rate(best.get("learning_rate")),
-            _rate(best.get("weight_decay")),
-            *([_own(best.get("parameters", {}))] if own else []),
-            str(best.get("number", "-")),
-            *(str(one[state]) for state in ("done", "pruned", "diverged", "failed")),
+            one.title,
+            score(None if best is None else best.value),
+            score(None if best is None else best.test_value),
+            _rate(None if best is None else best.learning_rate),
+            _rate(None if best is None else best.weight_decay),
+            *([_own({} if best is None else best.parameters)] if own else []),
+            "-" if best is None else str(best.number),
+            *(str(number) for number in (one.done, one.pruned, one.diverged, one.failed)),
         )
     return table
 

@@ -5,6 +5,7 @@ It needs neither torch nor Ray, nor what the service itself runs on.
 
 from service.client.client import Client
 from service.client.errors import (
+    ChangedMeanwhile,
     ClientError,
     Conflict,
     Forbidden,
@@ -23,6 +24,7 @@ from service.client.retries import Retries
 from service.client.stream import StudyEvent
 
 __all__ = [
+    "ChangedMeanwhile",
     "Client",
     "ClientError",
     "Conflict",

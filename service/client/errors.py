@@ -67,6 +67,10 @@ class Conflict(Refused):
     """It does not fit the present state of what it is about."""
 
 
+class ChangedMeanwhile(Refused):
+    """What was to be changed is no longer as it was when it was last read."""
+
+
 class InvalidRequest(Refused):
     """Something in the request is wrong: `errors` says what, by the field."""
 
@@ -98,6 +102,7 @@ _BY_STATUS = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    412: ChangedMeanwhile,
     413: TooLarge,
     422: InvalidRequest,
     429: RateLimited,

@@ -15,6 +15,10 @@ class Health(Transport):
         """Whether the service answers and can serve: its database is there and up to date."""
         return self._succeeds("GET /readyz")
 
+    def metrics(self) -> str:
+        """Return the service's metrics, in Prometheus' text format."""
+        return self._ask("GET /metrics").text
+
     def _succeeds(self, operation: str) -> bool:
         try:
             self._ask(operation, once=True)

@@ -56,7 +56,7 @@ class Schedules(Transport):
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Delete a schedule and the record of its firings. The studies it sent stay."""
-        self._ask("DELETE /schedules/{schedule_id}", schedule_id=schedule_id)
+        self._ask("DELETE /schedules/{schedule_id}", schedule_id=schedule_id, deletes=True)
 
     def run_schedule(self, schedule_id: str) -> FiringAnswer:
         """Send a schedule's study now. The clock's next firing stays as it is."""

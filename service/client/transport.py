@@ -103,6 +103,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
         once: bool = False,
+        deletes: bool = False,
         **places: object,
     ) -> httpx.Response:
         """Send a request, again where that is safe and may help; return its success.
@@ -116,6 +117,8 @@ class Transport:
             repeatable: Whether sending it twice does what sending it once does, though its method
                 does not say so.
             once: Whether a failure is an answer too: it is not sent again.
+            deletes: Whether what is not there any more, at the second try, was deleted by the
+                first.
             places: Values for the path.
 
         Raises:
@@ -140,8 +143,8 @@ class Transport:
                 if answer.is_success:
                     return answer
                 failure, cause = _refusal(answer), None
-                if request.method == "DELETE" and uncertain and isinstance(failure, NotFound):
-                    return answer  # the try before did it, and its answer was lost
+                if deletes and uncertain and isinstance(failure, NotFound):
+                    return answer  # that of the first try was lost
                 worthwhile = answer.status_code in BUSY or (again and answer.status_code in BROKEN)
                 asked = failure.retry_after
             pause = self._retries.pause(tried, asked) if worthwhile and not once else None

@@ -82,7 +82,9 @@ class Watching(Transport):
         """
         study = self._look(study_id)
         yield study
-        if listen and not study.state.final:
+        if study.state.final:
+            return
+        if listen:
             try:
                 for event in self.events(study_id):
                     if event.kind == ENDED:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service.cli import ANTICIPATED, app
+from service.cli import app
+from service.cli.endings import Status, status_of
 from service.cli.processes import share_datasets
 from service.settings import Settings, settings
 from tests.cli.test_commands import lpwd
@@ -98,4 +99,4 @@ def test_what_is_fetched_is_here(tiny_mnist):
 
 def test_its_errors_are_anticipated(tiny_mnist):
     done = CliRunner().invoke(app, ["data", "fetch", "mnist", "--mirror", "nowhere"])
-    assert isinstance(done.exception, ANTICIPATED)
+    assert status_of(done.exception) is Status.FAILED

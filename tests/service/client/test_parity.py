@@ -12,7 +12,7 @@ from service.settings import Settings
 
 SOURCES = sorted(Path(service.client.__file__).parent.glob("*.py"))
 OPERATION = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[^\s]*)")
-SENT_BY_ITSELF = {"cursor", "offset", "dry_run"}
+SENT_BY_ITSELF = {"cursor", "offset"}
 """Parameters that a method sets for its caller."""
 ELSEWHERE: set[str] = set()
 """Operations that are no method's on purpose."""
@@ -31,11 +31,17 @@ def operations_of_the_client():
         for method in ast.walk(tree):
             if isinstance(method, ast.FunctionDef):
                 names = {one.arg for one in (*method.args.args, *method.args.kwonlyargs)}
+                names |= {key.value for key in keys(method) if isinstance(key, ast.Constant)}
                 for node in ast.walk(method):
                     own = tables.get(node.id, ()) if isinstance(node, ast.Name) else ()
                     for operation in (*operations(node), *own):
                         found.setdefault(operation, set()).update(names)
     return found
+
+
+def keys(node):
+    """The keys of all dictionaries in a piece of source."""
+    return [key for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys]
 
 
 def operations(node):

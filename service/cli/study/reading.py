@@ -1,0 +1,229 @@
+"""Lists of studies, one study, its trials."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, TypeVar
+
+import typer
+
+from service.cli import completion
+from service.cli.connection import StudyArgument, connected, study_id
+from service.cli.following import come, left
+from service.cli.output import (
+    JsonOption,
+    ago,
+    cells,
+    console,
+    count,
+    duration,
+    facts,
+    moment,
+    rates,
+    say,
+    show_json,
+    table,
+)
+from service.client import Client
+from service.studies.schemas import StudyAnswer
+
+Row = TypeVar("Row")
+LimitOption = Annotated[int, typer.Option(min=1, help="List as many, at most.")]
+AllOption = Annotated[bool, typer.Option("--all", help="List all of them.")]
+
+
+@connected
+def listing(
+    client: Client,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only those queued, running, done, failed or cancelled; may be repeated.",
+            autocompletion=completion.states,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only those of this task.", autocompletion=completion.tasks)
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            help="Only those with this optimizer, by name or label.",
+            autocompletion=completion.optimizers,
+        ),
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Only those sent with this key.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only those with this tag; may be repeated.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", "-q", help="Only those with this in name, note or id.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="What comes first: newest, oldest, name or priority.")
+    ] = None,
+    limit: LimitOption = 20,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List studies, newest first.
+
+    Example: lpwd study list --state running --tag paper
+    """
+    fetched = 200 if everything else min(limit + 1, 200)
+    rows = client.studies(
+        state=state,
+        task=task,
+        optimizer=optimizer,
+        owner=owner,
+        tag=tag,
+        text=text,
+        order=order,
+        limit=fetched,
+    )
+    found, more = cut(rows, None if everything else limit)
+    if as_json:
+        show_json(found)
+        return
+    if not found:
+        say("no such studies; lpwd submit sends one")
+        return
+    shown = table("study", "state", "done", "task", "sent", "name", wrapped=["name"])
+    for one in found:
+        tags = f" [{', '.join(one.tags)}]" if one.tags else ""
+        name = one.name + tags
+        shown.add_row(*cells(one.id, one.state, come(one), one.task, ago(one.created_at), name))
+    console().print(shown)
+    if more:
+        say(f"and more: --limit or --all lists them (these are the first {limit})")
+
+
+def cut(rows: Iterator[Row], limit: int | None) -> tuple[list[Row], bool]:
+    """Take as many rows as are shown, and tell whether there are more."""
+    found = list(islice(rows, None if limit is None else limit + 1))
+    return found[:limit], limit is not None and len(found) > limit
+
+
+@connected
+def show(client: Client, study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Show a study: what it trains, how far it has come, what was said of it.
+
+    Example: lpwd study show 3fa9
+    """
+    found = client.study(study_id(client, study))
+    if as_json:
+        show_json(found)
+        return
+    console().print(facts(described(found, client.page(found.id))))
+
+
+def described(study: StudyAnswer, page: str) -> list[tuple[str, object]]:
+    """Describe a study, line by line."""
+    budget = study.budget
+    return [
+        ("study", study.id),
+        ("name", study.name),
+        ("state", ", ".join([str(study.state), come(study), *left(study)])),
+        ("why", study.error),
+        ("task", study.task),
+        ("optimizers", ", ".join(_optimizer(label, study) for label in study.optimizers)),
+        ("learning rates", rates(study.learning_rates)),
+        ("weight decays", rates(study.weight_decays)),
+        ("seeds", count(len(study.seeds), "seed") + f": {rates(study.seeds)}"),
+        (
+            "budget",
+            f"{count(budget.epochs, 'epoch')}, batches of {budget.batch_size}, "
+            f"{budget.schedule} learning rate",
+        ),
+        ("trials", _trials(study)),
+        ("sent", moment(study.created_at)),
+        ("started", moment(study.started_at)),
+        ("ended", moment(study.finished_at)),
+        ("device", study.device),
+        ("last loss", study.last_loss),
+        ("owner", study.owner),
+        ("priority", study.priority or None),
+        ("limits", _limits(study)),
+        ("tags", ", ".join(study.tags)),
+        ("note", study.note),
+        ("page", page),
+    ]
+
+
+def _optimizer(label: str, study: StudyAnswer) -> str:
+    changed = study.hyperparameters.get(label) or {}
+    own = ", ".join(f"{name}={value}" for name, value in changed.items())
+    return f"{label} ({own})" if own else label
+
+
+def _limits(study: StudyAnswer) -> str:
+    """How much of what it may take it has taken."""
+    pairs = {
+        "running": (study.used.running_seconds, study.limits.running_seconds),
+        "of training": (study.used.training_seconds, study.limits.training_seconds),
+    }
+    return ", ".join(
+        f"{duration(used)} of {duration(limit)} {what}"
+        for what, (used, limit) in pairs.items()
+        if limit is not None
+    )
+
+
+def _trials(study: StudyAnswer) -> str:
+    parts = {
+        "done": study.finished - study.diverged,
+        "diverged": study.diverged,
+        "failed": study.failed,
+        "running": study.running,
+        "known before": study.reused,
+    }
+    said = ", ".join(f"{number:,} {what}" for what, number in parts.items() if number)
+    return f"{study.trials:,}" + (f": {said}" if said else "")
+
+
+@connected
+def trials(
+    client: Client,
+    study: StudyArgument,
+    state: Annotated[
+        str | None, typer.Option(help="Only those pending, running, done, diverged or failed.")
+    ] = None,
+    limit: LimitOption = 50,
+    everything: AllOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List a study's trials, in the order they are trained.
+
+    Example: lpwd study trials 3fa9 --state failed
+    """
+    fetched = 1000 if everything else min(limit + 1, 1000)
+    rows = client.trials(study_id(client, study), state=state, limit=fetched)
+    found, more = cut(rows, None if everything else limit)
+    if as_json:
+        show_json(found)
+        return
+    shown = table(
+        "trial", "optimizer", "lr", "wd", "seed", "state", "valid.", "test", "time", "why",
+        right=["lr", "wd", "seed", "valid.", "test", "time"], wrapped=["why"],
+    )  # fmt: skip
+    for one in found:
+        shown.add_row(
+            *cells(
+                one.key,
+                one.optimizer,
+                f"{one.learning_rate:g}",
+                f"{one.weight_decay:g}",
+                one.seed,
+                one.state,
+                _score(one.validation_score),
+                _score(one.test_score),
+                duration(one.seconds),
+                one.reason or "",
+            )
+        )
+    console().print(shown)
+    if more:
+        say(f"and more: --limit or --all lists them (these are the first {limit})")
+
+
+def _score(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4f}"

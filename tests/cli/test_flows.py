@@ -1,0 +1,242 @@
+"""Studies, schedules and the catalogue by the command line, against the real application."""
+
+import csv
+import json
+import os
+
+import pytest
+import yaml
+
+from service.client import Client
+from service.db.tables import StudyRow
+from tests.service import work
+
+AWAY = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def there(address, monkeypatch):
+    monkeypatch.setenv("LPWD_SERVER", address)
+
+
+@pytest.fixture
+def trained(database, study):
+    study_id = work.send(database, study(name="first [bold]one[/bold]"))
+    work.train(database, study_id, lambda trial: 0.8 + trial.weight_decay)
+    return study_id
+
+
+def of(said):
+    assert said.status == 0, said.err
+    return json.loads(said.out)
+
+
+def test_studies_are_listed_for_people_and_programs(lpwd, trained, address, study):
+    with Client(address) as client:
+        other = client.submit(study(optimizers=["sgdw"], tags=["paper"])).study.id
+    listed = lpwd("study", "list")
+    assert listed.status == 0
+    assert "first [bold]one[/bold]" in listed.out
+    assert "16/16 trials" in listed.out
+    assert [one["id"] for one in of(lpwd("study", "list", "--json"))] == [other, trained]
+    for narrowed in (["--state", "queued"], ["--tag", "paper"], ["--optimizer", "sgdw"]):
+        assert [one["id"] for one in of(lpwd("study", "list", "--json", *narrowed))] == [other]
+    cut = lpwd("study", "list", "--limit", "1")
+    assert other in cut.out
+    assert trained not in cut.out
+    assert "--all" in cut.out
+    assert trained in lpwd("study", "list", "--limit", "1", "--all").out
+    assert "lpwd submit" in lpwd("study", "list", "--tag", "none").out
+    refused = lpwd("study", "list", "--state", "asleep")
+    assert refused.status == 2
+    assert "choose 'queued', 'running'" in refused.err
+
+
+def test_a_study_is_named_by_the_beginning_of_its_id(lpwd, trained, database):
+    assert "16: 16 done" in lpwd("study", "show", trained).out
+    assert of(lpwd("study", "show", trained[:4], "--json"))["id"] == trained
+    missing = lpwd("study", "show", "zz")
+    assert missing.status == 2
+    assert "no study's id begins with 'zz'" in missing.err
+    with database.write() as session:
+        row = session.get(StudyRow, trained)
+        for end in ("1", "2"):
+            session.add(
+                StudyRow(
+                    id=f"aaaaaaaaaaa{end}",
+                    name=f"twin {end}",
+                    task=row.task,
+                    spec=row.spec,
+                    state=row.state,
+                    reused=0,
+                    created_at=row.created_at,
+                )
+            )
+    several = lpwd("study", "show", "aaaa")
+    assert several.status == 2
+    assert "2 studies begin with 'aaaa'" in several.err
+    assert "twin 1" in several.err
+
+
+def test_what_is_said_of_a_study_is_changed(lpwd, trained):
+    assert "Figures" in lpwd("study", "rename", trained, "Figures").out
+    assert "fig-3, paper" in lpwd("study", "tag", trained, "paper", "fig-3").out
+    assert "paper" in lpwd("study", "tag", trained, "fig-3", "--remove").out
+    assert lpwd("study", "note", trained).out == "no note\n"
+    assert lpwd("study", "note", trained, "-", stdin="two\nlines\n").status == 0
+    assert lpwd("study", "note", trained).out == "two\nlines\n"
+    assert of(lpwd("study", "priority", trained, "7", "--json"))["priority"] == 7
+    shown = lpwd("study", "show", trained).out
+    for said in ("Figures", "paper", "two", "lines", "7"):
+        assert said in shown
+    assert lpwd("study", "priority", trained, "500").status == 2
+    assert "a string of the form" in lpwd("study", "tag", trained, "Not A Tag").err
+
+
+def test_trials_and_one_of_them(lpwd, trained):
+    assert "--all" in lpwd("study", "trials", trained, "--limit", "3").out
+    trials = of(lpwd("study", "trials", trained, "--all", "--json"))
+    assert len(trials) == 16
+    shown = lpwd("trial", "show", trials[0]["key"])
+    assert "test score" in shown.out
+    assert "validation loss" in shown.out
+    assert of(lpwd("trial", "show", trials[0]["key"], "--json"))["curves"]["test_score"]
+    assert lpwd("trial", "show", "nothing").status == 2
+
+
+def test_results_as_table_and_files(lpwd, trained, tmp_path):
+    assert "Adam + LPWD" in lpwd("study", "robustness", trained).out
+    rows = of(lpwd("study", "robustness", trained, "--json", "--split", "validation"))
+    assert [row["optimizer"] for row in rows] == ["adamw", "adam-lpwd"]
+    target = tmp_path / "map.csv"
+    assert f"wrote {target}" in lpwd("study", "export", trained[:5], "-o", target).out
+    with target.open() as file:
+        assert len(list(csv.DictReader(file))) == 8
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        assert lpwd("study", "export", trained, "--format", "json").status == 0
+    finally:
+        os.chdir(here)
+    assert json.loads((tmp_path / f"study-{trained}.json").read_text())["metric"]
+    for wrong in (["-o", tmp_path / "map.bmp"], [], ["-o", tmp_path / "nowhere/map.csv"]):
+        assert lpwd("study", "export", trained, *wrong).status == 2
+    assert lpwd("study", "export", trained, "-o", target, "--theme", "blue").status == 2
+
+
+def test_a_study_is_extended_cloned_and_sent_again(lpwd, trained, tmp_path):
+    planned = lpwd("study", "extend", trained, "--seeds", "3", "--dry-run")
+    assert "24 trials: 16 known already, 8 to train" in planned.out
+    extended = lpwd("study", "extend", trained, "--seeds", "3", "--wd", "0.3", "--lr", "0.1")
+    assert "38 new trials" in extended.out
+    assert "is queued" in extended.out
+    again = lpwd("study", "extend", trained, "--seeds", "3")
+    assert again.status == 2
+    assert "nothing of this is new" in again.err
+    for wrong in ([], ["--seeds", "many"], ["--lr", "fast"]):
+        assert lpwd("study", "extend", trained, *wrong).status == 2
+    longer = "budget: {epochs: 4}\n"
+    assert "54 trials: 0 known" in lpwd("study", "clone", trained, "-", "-n", stdin=longer).out
+    cloned = of(lpwd("study", "clone", trained, "--name", "twin", "--json"))
+    assert cloned["study"]["name"] == "twin"
+    request = tmp_path / "study.json"
+    request.write_text(lpwd("study", "request", trained).out)
+    assert "54 trials" in lpwd("submit", request, "--dry-run").out
+
+
+def test_a_study_is_cancelled_tried_again_and_deleted(lpwd, database, study):
+    study_id = work.send(database, study())
+    assert lpwd("study", "retry", study_id).status == 2
+    assert f"study {study_id}: cancelled" in lpwd("cancel", study_id[:6]).out
+    assert "is queued" in lpwd("study", "retry", study_id).out
+    assert of(lpwd("study", "cancel", study_id, "--json"))["state"] == "cancelled"
+    refused = lpwd("study", "delete", study_id, stdin="n\n")
+    assert refused.status == 1
+    assert "nothing was changed" in refused.err
+    assert lpwd("study", "delete", study_id).status == 1  # nobody to ask
+    assert "is deleted" in lpwd("study", "delete", study_id, stdin="y\n").out
+    assert "there is no study" in lpwd("study", "show", study_id).err
+
+
+def test_submitting_once_with_a_key_and_as_json(lpwd, study, tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study()))
+    made = [of(lpwd("submit", file, "--idempotency-key", "k", "--json")) for _ in range(2)]
+    assert made[0]["study"]["id"] == made[1]["study"]["id"]
+    assert of(lpwd("submit", file, "--dry-run", "--json"))["missing"] == 16
+
+
+def test_watching_what_has_ended_shows_its_results(lpwd, trained, database, study):
+    watched = lpwd("watch", trained)
+    assert watched.status == 0
+    assert watched.out.startswith("done, 16/16 trials, 100 %\n")
+    assert "AdamW" in watched.out
+    (line,) = lpwd("watch", trained, "--json").out.splitlines()
+    assert json.loads(line)["state"] == "done"
+    cancelled = work.send(database, study(seeds=3))
+    lpwd("cancel", cancelled)
+    ended = lpwd("watch", cancelled)
+    assert ended.status == 1
+    assert f"study {cancelled} is cancelled" in ended.err
+
+
+def test_interrupting_a_watch_says_that_the_study_goes_on(lpwd, database, study, monkeypatch):
+    study_id = work.send(database, study())
+    watch = Client.watch
+
+    def interrupted(self, *arguments, **options):
+        yield next(watch(self, *arguments, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "watch", interrupted)
+    done = lpwd("watch", study_id)
+    assert done.status == 130
+    assert f"the study goes on: lpwd watch {study_id}, or lpwd cancel {study_id}" in done.err
+
+
+def test_the_catalogue(lpwd):
+    assert "adam-lpwd" in lpwd("optimizers").out
+    assert "beta1" in lpwd("optimizers", "show", "adam-lpwd").out
+    assert "did you mean 'adam-lpwd'" in lpwd("optimizers", "show", "adam-lpw").err
+    assert "digits-mlp" in lpwd("tasks").out
+    assert "guessing scores 0.1" in lpwd("tasks", "show", "digits-mlp").out
+    for words in (["optimizers"], ["tasks"], ["presets"], ["tasks", "show", "digits-mlp"]):
+        assert of(lpwd(*words, "--json"))
+
+
+def test_a_schedule_from_creation_to_deletion(lpwd):
+    assert "lpwd schedule create" in lpwd("schedule", "list").out
+    make = ["schedule", "create", "nightly", "--preset", "nightly", "--cron"]
+    wrong = lpwd(*make, "at night")
+    assert wrong.status == 2
+    assert "five fields are wanted" in wrong.err
+    made = of(lpwd(*make, "30 2 * * *", "--timezone", "Europe/Berlin", "--json"))
+    assert "Europe/Berlin" in lpwd("schedule", "list").out
+    assert "off" in lpwd("schedule", "change", made["id"], "--off").out
+    assert of(lpwd("schedule", "change", made["id"], "--on", "--json"))["enabled"]
+    assert lpwd("schedule", "change", made["id"]).status == 2
+    sent = lpwd("schedule", "run", made["id"])
+    assert "/studies/" in sent.out
+    assert "hand" in lpwd("schedule", "show", made["id"]).out
+    assert len(of(lpwd("schedule", "firings", made["id"], "--json"))) == 1
+    assert lpwd("schedule", "delete", made["id"]).status == 1
+    assert "is deleted" in lpwd("schedule", "delete", made["id"], "--yes").out
+
+
+def test_a_service_that_is_away_has_a_status_of_its_own(lpwd):
+    done = lpwd("study", "list", "--server", AWAY)
+    assert done.status == 3
+    assert "lpwd serve" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_address_and_the_key_are_checked(lpwd, tmp_path):
+    assert "is no address" in lpwd("study", "list", "--server", "nonsense").err
+    key = tmp_path / "key"
+    assert "cannot be read" in lpwd("study", "list", "--api-key-file", key).err
+    key.write_text("\n")
+    assert "is empty" in lpwd("study", "list", "--api-key-file", key).err
+    key.write_text("not a key\n")
+    refused = lpwd("study", "list", "--api-key-file", key)
+    assert refused.status == 2
+    assert "not a key" not in refused.err
