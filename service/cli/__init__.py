@@ -29,6 +29,11 @@ COMMANDS = {
     "schedule": Entry(
         "service.cli.schedule:app", "Schedules: studies that are sent by the clock.", STUDIES
     ),
+    "queue": Entry("service.cli.queue:queue", "What is trained, and what comes next.", SERVICE),
+    "runners": Entry("service.cli.queue:runners", "The runners, and what each works on.", SERVICE),
+    "devices": Entry(
+        "service.cli.queue:devices", "The devices, and what each trains now.", SERVICE
+    ),
     "optimizers": Entry(
         "service.cli.optimizers:app", "Optimizers, and their hyperparameters.", CATALOGUE
     ),

@@ -88,5 +88,12 @@ def states(incomplete: str) -> Offers:
     return _beginning(incomplete, ((state, "") for state in STATES))
 
 
+def forms(incomplete: str) -> Offers:
+    """Offer the forms of an export."""
+    from service.client.results import FORMS
+
+    return _beginning(incomplete, ((form, "") for form in FORMS))
+
+
 def _beginning(incomplete: str, offers: Iterable[tuple[str, str]]) -> Offers:
     return [(name, about) for name, about in offers if name.startswith(incomplete)]

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -39,7 +40,11 @@ def plain(value: object) -> Any:
     """Turn answers, and lists of them, into what JSON can say."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: plain(one) for name, one in vars(value).items()}
     if isinstance(value, Mapping):
+        if any(isinstance(name, tuple) for name in value):  # the cells of a map
+            return [plain(one) for one in value.values()]
         return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [plain(one) for one in value]

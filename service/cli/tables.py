@@ -5,19 +5,22 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
+from service.comparison.model import Comparison, MeasureName
+from service.heatmaps.model import RobustnessRow, StudyResults
 from service.search.answers import SearchAnswer
 
 
-def robustness(results: Mapping[str, Any]) -> Table:
-    """Return one line an optimizer, from what `heatmap.json` holds."""
-    metric = results["metric"]
-    score = _percent if metric["percent"] else _plain
-    unit = " in %" if metric["percent"] else ""
-    epsilon = results["tolerance"]
-    points = f"{100 * epsilon:g} point" if metric["percent"] else f"{epsilon:g}"
+def robustness(results: StudyResults) -> Table:
+    """Return one line an optimizer: best, where, how far weight decay may stray."""
+    metric = results.metric
+    score = _percent if metric.percent else _plain
+    unit = " in %" if metric.percent else ""
+    epsilon = results.tolerance
+    points = f"{100 * epsilon:g} point" if metric.percent else f"{epsilon:g}"
     table = Table(
-        title=f"{metric['split']} {metric['name']}{unit}, {results['seeds']} seeds",
+        title=f"{metric.split} {metric.name}{unit}, {results.seeds} seeds",
         caption="best: chosen on validation, * at the grid's edge. width: decades of weight decay, "
         f"the safe ones, within {points} of the map's best mean; ≥ where the grid ends first.",
         box=box.SIMPLE_HEAD,
@@ -27,18 +30,52 @@ def robustness(results: Mapping[str, Any]) -> Table:
     table.add_column("optimizer", no_wrap=True)
     for name in ("best", "95 %", "lr", "wd", "width", "safe wd", "diverged"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in results["robustness"]:
-        edge = row["on_edge"]
+    for row in results.robustness:
         table.add_row(
-            row["title"],
-            score(row["best"]),
-            _span(row["best_low"], row["best_high"], score),
-            _rate(row["learning_rate"]) + "*" * ("learning_rate" in edge),
-            _rate(row["weight_decay"]) + "*" * ("weight_decay" in edge),
+            row.title,
+            score(row.best),
+            _span(row.best_low, row.best_high, score),
+            _rate(row.learning_rate) + "*" * ("learning_rate" in row.on_edge),
+            _rate(row.weight_decay) + "*" * ("weight_decay" in row.on_edge),
             _width(row),
-            _span(*_ends(row["safe_decays"]), _rate),
-            str(row["diverged"]),
+            _span(*_ends(row.safe_decays), _rate),
+            str(row.diverged),
         )
+    return table
+
+
+def comparison(found: Comparison) -> Table:
+    """Return one line an optimizer and measure: the difference to the reference."""
+    metric = found.metric
+    table = Table(
+        title=f"against {found.reference_title}, {metric.split} {metric.name}, {found.seeds} seeds",
+        caption="best: points of the cell chosen on validation; width: decades of weight decay; "
+        "area: share of the map within the tolerance. p: adjusted for how many comparisons there "
+        f"are. Fewer than {found.seeds_needed} seeds can show nothing.",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("optimizer", no_wrap=True)
+    table.add_column("measure", no_wrap=True)
+    for name in ("difference", "95 %", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for one in found.optimizers:
+        for number, measure in enumerate(one.measures):
+            shares = measure.measure is MeasureName.AREA or (
+                measure.measure is MeasureName.BEST and metric.percent
+            )
+            shown = _signed_percent if shares else _signed
+            said = "significant" if measure.significant else (measure.reason or "")
+            table.add_row(
+                "" if number else Text(one.title),
+                str(measure.measure),
+                shown(measure.difference),
+                _span(measure.low, measure.high, shown).replace("–", " to "),
+                "-" if measure.p_adjusted is None else f"{measure.p_adjusted:.3f}",
+                said,
+            )
     return table
 
 
@@ -95,10 +132,10 @@ def _span(low: float | None, high: float | None, shown: Callable[[float | None],
     return "-" if low is None else f"{shown(low)}–{shown(high)}"
 
 
-def _width(row: Mapping[str, Any]) -> str:
-    if row["width"] is None:
+def _width(row: RobustnessRow) -> str:
+    if row.width is None:
         return "-"
-    return f"{'≥ ' if row['width_is_bound'] else ''}{row['width']:.1f}"
+    return f"{'≥ ' if row.width_is_bound else ''}{row.width:.1f}"
 
 
 def _percent(value: float | None) -> str:
@@ -111,3 +148,11 @@ def _plain(value: float | None) -> str:
 
 def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3g}"
+
+
+def _signed_percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f}"

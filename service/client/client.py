@@ -3,6 +3,7 @@
 from service.client.catalogue import Catalogue
 from service.client.health import Health
 from service.client.keys import Keys
+from service.client.operations import Operations
 from service.client.results import Results
 from service.client.schedules import Schedules
 from service.client.searches import Searches
@@ -10,7 +11,9 @@ from service.client.studies import Studies
 from service.client.watching import Watching
 
 
-class Client(Studies, Results, Searches, Watching, Schedules, Catalogue, Keys, Health):
+class Client(
+    Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Health
+):
     """Talks to one service. Use it as a context manager.
 
     ```python

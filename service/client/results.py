@@ -1,28 +1,53 @@
-"""What came of a study: maps, tables, pictures."""
+"""What came of a study: maps, tables, comparisons, files."""
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from service.client.transport import Transport
+from pydantic import TypeAdapter
 
-FORMS = {
-    "csv": "GET /studies/{study_id}/heatmap.csv",
-    "json": "GET /studies/{study_id}/heatmap.json",
-    "png": "GET /studies/{study_id}/heatmap.png",
-    "svg": "GET /studies/{study_id}/heatmap.svg",
+from service.client.transport import Transport, parsed
+from service.comparison.model import Comparison
+from service.heatmaps.model import LearningCurve, RobustnessRow, StudyResults
+
+What = Literal["heatmap", "difference", "trials"]
+EXPORTS = {
+    "heatmap": {
+        "csv": "GET /studies/{study_id}/heatmap.csv",
+        "json": "GET /studies/{study_id}/heatmap.json",
+        "parquet": "GET /studies/{study_id}/heatmap.parquet",
+        "pdf": "GET /studies/{study_id}/heatmap.pdf",
+        "png": "GET /studies/{study_id}/heatmap.png",
+        "svg": "GET /studies/{study_id}/heatmap.svg",
+        "vl.json": "GET /studies/{study_id}/heatmap.vl.json",
+    },
+    "difference": {
+        "csv": "GET /studies/{study_id}/difference.csv",
+        "json": "GET /studies/{study_id}/difference.json",
+        "pdf": "GET /studies/{study_id}/difference.pdf",
+        "png": "GET /studies/{study_id}/difference.png",
+        "svg": "GET /studies/{study_id}/difference.svg",
+        "vl.json": "GET /studies/{study_id}/difference.vl.json",
+    },
+    "trials": {
+        "csv": "GET /studies/{study_id}/trials.csv",
+        "parquet": "GET /studies/{study_id}/trials.parquet",
+    },
 }
-"""What a map can be saved as, and the operation that makes it."""
+"""What may be saved, in which forms, and the operation that makes each."""
+FORMS = tuple(EXPORTS["heatmap"])
+"""Of maps; others have some of these."""
 Split = Literal["test", "validation"]
 Theme = Literal["light", "dark"]
+Record = TypeVar("Record", StudyResults, Comparison)
 
 
 class Results(Transport):
-    """Reading and saving results."""
+    """Reading and saving results. Of a search, most of this is a `Conflict`."""
 
     def results(
         self, study_id: str, *, split: Split | None = None, tolerance: float | None = None
-    ) -> dict[str, Any]:
+    ) -> StudyResults:
         """Return a study's maps, robustness table and learning curves.
 
         Args:
@@ -36,17 +61,57 @@ class Results(Transport):
         """
         query = {"split": split, "tolerance": tolerance}
         answer = self._ask("GET /studies/{study_id}/heatmap.json", query=query, study_id=study_id)
-        found: dict[str, Any] = answer.json()
-        return found
+        return parsed(lambda _: _with_cells(StudyResults, answer.json(), "heatmaps"), answer)
 
     def robustness(
         self, study_id: str, *, split: Split | None = None, tolerance: float | None = None
-    ) -> list[dict[str, Any]]:
-        """Return one row an optimizer: best, where, tolerance width and area, diverged trials."""
+    ) -> list[RobustnessRow]:
+        """Return one row an optimizer: best, where, tolerance width and area, diverged trials.
+
+        Args:
+            study_id: A grid.
+            split: Which data the scores come from; by default ``test``.
+            tolerance: ε of the tolerance set, in the metric's own unit.
+        """
         query = {"split": split, "tolerance": tolerance}
         answer = self._ask("GET /studies/{study_id}/robustness", query=query, study_id=study_id)
-        found: list[dict[str, Any]] = answer.json()
-        return found
+        return parsed(TypeAdapter(list[RobustnessRow]).validate_json, answer)
+
+    def curves(
+        self, study_id: str, *, split: Split | None = None, tolerance: float | None = None
+    ) -> list[LearningCurve]:
+        """Return the learning curve of each optimizer's best cell, its mean and interval.
+
+        Args:
+            study_id: A grid.
+            split: Which data the scores come from; by default ``test``.
+            tolerance: ε of the tolerance set, in the metric's own unit.
+        """
+        query = {"split": split, "tolerance": tolerance}
+        answer = self._ask("GET /studies/{study_id}/curves", query=query, study_id=study_id)
+        return parsed(TypeAdapter(list[LearningCurve]).validate_json, answer)
+
+    def comparison(
+        self,
+        study_id: str,
+        *,
+        reference: str | None = None,
+        split: Split | None = None,
+        tolerance: float | None = None,
+    ) -> Comparison:
+        """Compare a study's optimizers with one of them: each cell, and best, width and area.
+
+        Differences are paired, over shared seeds; below six seeds nothing is significant.
+
+        Args:
+            study_id: A grid.
+            reference: Label of what the others are compared with; by default a baseline.
+            split: Which data the scores come from; by default ``test``.
+            tolerance: ε of the tolerance set, in the metric's own unit.
+        """
+        query = {"reference": reference, "split": split, "tolerance": tolerance}
+        answer = self._ask("GET /studies/{study_id}/comparison", query=query, study_id=study_id)
+        return parsed(lambda _: _with_cells(Comparison, answer.json(), "optimizers"), answer)
 
     def export(
         self,
@@ -54,17 +119,21 @@ class Results(Transport):
         to: str | os.PathLike[str],
         form: str | None = None,
         *,
+        what: What = "heatmap",
+        reference: str | None = None,
         split: Split | None = None,
         tolerance: float | None = None,
         theme: Theme | None = None,
         scale: float | None = None,
     ) -> Path:
-        """Save a study's maps as a file, which is there in full or not at all.
+        """Save a study's maps or trials as a file, which is there in full or not at all.
 
         Args:
-            study_id: A grid.
+            study_id: The study.
             to: The file; one that is there is replaced.
             form: What to make of it; by default what the file's name ends in.
+            what: ``heatmap``, ``difference`` or ``trials``.
+            reference: Of a difference: label of what the others are compared with.
             split: Which data the scores come from; by default ``test``.
             tolerance: ε of the tolerance set, in the metric's own unit.
             theme: Colours of a picture.
@@ -75,22 +144,38 @@ class Results(Transport):
 
         Raises:
             ValueError: There is no such form.
+            InvalidRequest: An option has nothing to do with the form.
         """
-        operation = FORMS[form_of(to, form)]
-        query = {"split": split, "tolerance": tolerance, "theme": theme, "scale": scale}
+        operation = EXPORTS[what][form_of(to, form, what)]
+        query = {
+            "reference": reference,
+            "split": split,
+            "tolerance": tolerance,
+            "theme": theme,
+            "scale": scale,
+        }
         return self._save(to, operation, query=query, study_id=study_id)
 
 
-def form_of(to: str | os.PathLike[str], form: str | None) -> str:
+def form_of(to: str | os.PathLike[str], form: str | None, what: What = "heatmap") -> str:
     """Return the form of an export, from the file's name where none is given.
 
     Raises:
         ValueError: There is none of that name.
     """
+    forms = EXPORTS[what]
     name = Path(to).name
-    wanted = form or next((one for one in FORMS if name.endswith(f".{one}")), "")
-    if wanted not in FORMS:
-        raise ValueError(
-            f"{form or name!r} is no form of export; there are {', '.join(sorted(FORMS))}"
-        )
+    ending = next((one for one in sorted(forms, key=len)[::-1] if name.endswith(f".{one}")), "")
+    wanted = form or ending
+    if wanted not in forms:
+        raise ValueError(f"{form or name!r} is no form of {what}; there are {', '.join(forms)}")
     return wanted
+
+
+def _with_cells(record: type[Record], data: dict[str, Any], place: str) -> Record:
+    """Read a record whose maps came with their cells in a list."""
+    for one in data[place]:
+        one["cells"] = {
+            (cell["learning_rate"], cell["weight_decay"]): cell for cell in one["cells"]
+        }
+    return TypeAdapter(record).validate_python(data)

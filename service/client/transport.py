@@ -174,12 +174,12 @@ class Transport:
 
     def _read(self, model: type[Model], operation: str, **request: Any) -> Model:
         """Send a request and read its answer."""
-        return _parsed(model.model_validate_json, self._ask(operation, **request))
+        return parsed(model.model_validate_json, self._ask(operation, **request))
 
     def _list(self, model: type[Model], operation: str, **request: Any) -> list[Model]:
         """Send a request and read the list that it answers."""
         adapter: TypeAdapter[list[Model]] = TypeAdapter(list[model])  # type: ignore[valid-type]
-        return _parsed(adapter.validate_json, self._ask(operation, **request))
+        return parsed(adapter.validate_json, self._ask(operation, **request))
 
     def _pages(
         self,
@@ -286,13 +286,19 @@ def _refusal(answer: httpx.Response) -> Refused:
     return refused(answer.status_code, body, text=answer.text, retry_after=asked)
 
 
-def _parsed(read: Callable[[bytes], Item], answer: httpx.Response) -> Item:
+def parsed(read: Callable[[bytes], Item], answer: httpx.Response) -> Item:
+    """Read an answer.
+
+    Raises:
+        NotUnderstood: It is not what was expected.
+    """
     try:
         return read(answer.content)
-    except ValidationError as error:
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
         raise NotUnderstood(
             f"{answer.request.method} {answer.request.url.path} was answered with something that "
-            f"this client does not know; is it as old as the service? ({error.errors()[0]['msg']})"
+            f"this client does not know; is it as old as the service? ({why})"
         ) from error
 
 

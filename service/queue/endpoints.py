@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from service.app_state import DatabaseOf
 from service.problems import PROBLEMS
 from service.queue.reading import view
-from service.queue.schemas import QueueAnswer
+from service.runners.schemas import QueueAnswer
 
 router = APIRouter(tags=["queue"], responses={422: PROBLEMS[422]})
 

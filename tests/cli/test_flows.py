@@ -204,6 +204,26 @@ def test_the_catalogue(lpwd):
         assert of(lpwd(*words, "--json"))
 
 
+def test_optimizers_are_compared(lpwd, trained, tmp_path):
+    compared = lpwd("study", "compare", trained, "--reference", "adam-lpwd")
+    assert "against Adam + LPWD" in compared.out
+    assert "AdamW" in compared.out
+    assert of(lpwd("study", "compare", trained, "--json"))["optimizers"][0]["cells"]
+    target = tmp_path / "trials.csv"
+    assert lpwd("study", "export", trained, "-o", target, "--what", "trials").status == 0
+    assert len(target.read_text().splitlines()) == 17
+
+
+def test_the_queue_and_who_works_through_it(lpwd, database, study):
+    assert "lpwd submit" in lpwd("queue").out
+    study_id = work.send(database, study())
+    assert study_id in lpwd("queue").out
+    assert of(lpwd("queue", "--json"))["waiting"][0]["study_id"] == study_id
+    for words in ("runners", "devices"):
+        assert "lpwd runner" in lpwd(words).out
+        assert of(lpwd(words, "--json")) == []
+
+
 def test_a_schedule_from_creation_to_deletion(lpwd):
     assert "lpwd schedule create" in lpwd("schedule", "list").out
     make = ["schedule", "create", "nightly", "--preset", "nightly", "--cron"]

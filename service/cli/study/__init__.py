@@ -25,6 +25,7 @@ for command in (
     changing.delete,
     reading.trials,
     results.robustness,
+    results.compare,
     results.export,
     changing.request,
 ):

@@ -5,14 +5,18 @@ from typing import Annotated
 
 import typer
 
-from service.cli import tables
+from service.cli import completion, tables
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.output import JsonOption, console, say, show_json
 from service.client import Client
-from service.client.results import FORMS, Split, Theme, form_of
+from service.client.results import FORMS, Split, Theme, What, form_of
 
 SplitOption = Annotated[
     Split | None, typer.Option(help="Which data the scores come from; test by default.")
+]
+ReferenceOption = Annotated[
+    str | None,
+    typer.Option(help="Label of the optimizer to compare with; a baseline by default."),
 ]
 ToleranceOption = Annotated[
     float | None,
@@ -45,6 +49,24 @@ def robustness(
 
 
 @connected
+def compare(
+    client: Client,
+    study: StudyArgument,
+    reference: ReferenceOption = None,
+    split: SplitOption = None,
+    tolerance: ToleranceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a study's optimizers with one of them: paired over seeds, with tests.
+
+    Example: lpwd study compare 3fa9 --reference adamw
+    """
+    wanted = study_id(client, study)
+    found = client.comparison(wanted, reference=reference, split=split, tolerance=tolerance)
+    show_json(found) if as_json else console().print(tables.comparison(found))
+
+
+@connected
 def export(
     client: Client,
     study: StudyArgument,
@@ -58,9 +80,13 @@ def export(
             "--format",
             "-f",
             help=f"One of {', '.join(FORMS)}; by default what the file's name ends in.",
-            autocompletion=lambda: list(FORMS),
+            autocompletion=completion.forms,
         ),
     ] = None,
+    what: Annotated[
+        What, typer.Option(help="Maps, maps of differences to a reference, or single trials.")
+    ] = "heatmap",
+    reference: ReferenceOption = None,
     split: SplitOption = None,
     tolerance: ToleranceOption = None,
     theme: Annotated[
@@ -68,7 +94,7 @@ def export(
     ] = None,
     scale: Annotated[float | None, typer.Option(help="Pixels a point, of a png.")] = None,
 ) -> None:
-    """Save a study's maps as a file.
+    """Save a study's maps, comparisons or trials as a file.
 
     Example: lpwd study export 3fa9 --output heatmap.png --theme dark
     """
@@ -77,12 +103,20 @@ def export(
     wanted = study_id(client, study)
     to = output or Path(f"study-{wanted}.{form}")
     try:
-        form_of(to, form)
+        form_of(to, form, what)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
         saved = client.export(
-            wanted, to, form, split=split, tolerance=tolerance, theme=theme, scale=scale
+            wanted,
+            to,
+            form,
+            what=what,
+            reference=reference,
+            split=split,
+            tolerance=tolerance,
+            theme=theme,
+            scale=scale,
         )
     except OSError as error:
         raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from service.client import Client, Conflict, InvalidRequest, NotFound
+from service.client import ChangedMeanwhile, Client, Conflict, InvalidRequest, NotFound
 from service.studies import repository
 from service.studies.model import StudyState
 from service.trials.model import TrialState
@@ -87,13 +87,21 @@ def test_trials_have_their_curves(talking, trained):
 
 def test_results_are_read_and_saved(talking, trained, tmp_path):
     results = talking.results(trained)
-    assert results["metric"]["split"] == "test"
+    assert results.metric.split == "test"
+    assert results.heatmaps[0].cells[0.001, 0.1].scores == pytest.approx((0.89, 0.89))
     rows = talking.robustness(trained, split="validation", tolerance=0.005)
-    assert [row["optimizer"] for row in rows] == ["adamw", "adam-lpwd"]
+    assert [row.optimizer for row in rows] == ["adamw", "adam-lpwd"]
+    assert [one.optimizer for one in talking.curves(trained)] == ["adamw", "adam-lpwd"]
+    compared = talking.comparison(trained, reference="adam-lpwd")
+    assert compared.optimizers[0].cells[0.001, 0.1].difference == 0
     with (talking.export(trained, tmp_path / "map.csv")).open() as file:
         assert len(list(csv.DictReader(file))) == 2 * 2 * 2
     dark = talking.export(trained, tmp_path / "dark", "svg", theme="dark").read_text()
     assert "<svg" in dark
+    trials = talking.export(trained, tmp_path / "trials.csv", what="trials").read_text()
+    assert len(trials.splitlines()) == 1 + 16
+    difference = talking.export(trained, tmp_path / "d.vl.json", what="difference").read_text()
+    assert "$schema" in difference
     small = talking.export(trained, tmp_path / "small.png", scale=0.5).stat().st_size
     assert small < talking.export(trained, tmp_path / "large.png", scale=2).stat().st_size
 
@@ -138,7 +146,37 @@ def test_a_schedule_from_creation_to_deletion(talking, study):
     assert talking.schedules() == []
 
 
+def test_the_queue_and_who_works_through_it(talking, study):
+    sent = [talking.submit(study(priority=n)).study.id for n in range(3)]
+    queue = talking.queue(limit=2)
+    assert [one.study_id for one in queue.waiting] == sent[:0:-1]
+    assert queue.waiting_count == 3
+    assert talking.runners() == talking.devices() == []
+
+
+def test_a_study_is_changed_extended_and_cloned(talking, trained):
+    changed = talking.change_study(trained, name="new", note="why", priority=3, tags=["a"])
+    assert (changed.name, changed.note, changed.priority, changed.tags) == ("new", "why", 3, ("a",))
+    assert talking.add_tag(trained, "b").tags == ("a", "b")
+    assert talking.remove_tag(trained, "a").tags == ("b",)
+    with pytest.raises(ChangedMeanwhile):
+        talking.change_study(trained, name="late", if_match='"old"')
+    assert talking.plan_extension(trained, seeds=3).missing == 8
+    assert talking.extend(trained, seeds=3).added == 8
+    with pytest.raises(Conflict):
+        talking.extend(trained, seeds=3)
+    talking.cancel(trained)
+    assert talking.retry(trained).state is StudyState.QUEUED
+    assert talking.plan_clone(trained, {"budget": {"epochs": 4}}).known == 0
+    cloned = talking.clone(trained, {"name": "twin"}, idempotency_key="k")
+    assert cloned.study.id == talking.clone(trained, {"name": "twin"}, idempotency_key="k").study.id
+    assert talking.plan(talking.request(trained)).trials == 24
+    assert [one.id for one in talking.studies(tag="b", text="NEW", order="name")] == [trained]
+    talking.delete_study(trained, cancel=True)
+
+
 def test_the_service_is_asked_after(talking):
+    assert "lpwd_" in talking.metrics()
     assert talking.healthy()
     assert talking.ready()
 
