@@ -11,9 +11,7 @@ from service.client.studies import Studies
 from service.client.watching import Watching
 
 
-class Client(
-    Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Health
-):
+class Client(Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Health):
     """Talks to one service. Use it as a context manager.
 
     ```python
