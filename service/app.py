@@ -26,6 +26,7 @@ from service.comparison import endpoints as comparison
 from service.comparison.queries import Comparisons
 from service.db import Database
 from service.events import endpoints as events
+from service.events.watcher import Watcher
 from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
@@ -99,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await app.state.watcher.close()
         keyring.close()
         renderer.close()
         database.close()
@@ -122,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.answers = Answers(database)
     app.state.searches = searches
     app.state.metrics = Metrics(database)
+    app.state.watcher = Watcher(database)
     app.state.keyring = keyring
     app.add_middleware(BodyLimit, most=settings.max_body_bytes, streamed=STREAMED)
     app.add_middleware(

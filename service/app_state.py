@@ -12,6 +12,7 @@ from service.access.keyring import Keyring
 from service.answers import Answers
 from service.comparison.queries import Comparisons
 from service.db import Database
+from service.events.watcher import Watcher
 from service.heatmaps.queries import ResultsCache
 from service.metrics.registry import Metrics
 from service.search.reading import SearchReader
@@ -71,4 +72,12 @@ SearchesOf = Annotated[SearchReader, Depends(_searches)]
 AnswersOf = Annotated[Answers, Depends(_answers)]
 ComparisonsOf = Annotated[Comparisons, Depends(_comparisons)]
 RendererOf = Annotated[Renderer, Depends(_renderer)]
+
+
+def _watcher(request: Request) -> Watcher:
+    found: Watcher = request.app.state.watcher
+    return found
+
+
 MetricsOf = Annotated[Metrics, Depends(_metrics)]
+WatcherOf = Annotated[Watcher, Depends(_watcher)]

@@ -1,6 +1,5 @@
 """`/studies/{id}/events`: what changed, as Server-Sent Events."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.app_state import DatabaseOf
+from service.app_state import DatabaseOf, MetricsOf, WatcherOf
 from service.db import Database
 from service.db.tables import StudyRow
 from service.events.repository import SUMMARIES, Event, panel, revision, since
@@ -19,9 +18,6 @@ from service.studies.planning import StudySpec
 from service.studies.repository import row
 
 router = APIRouter(tags=["events"], responses=PROBLEMS)
-
-LOOK_EVERY = 0.5
-"""Seconds between two looks into the database, for each listener."""
 
 
 def _existing(study_id: str, database: DatabaseOf) -> str:
@@ -34,6 +30,8 @@ async def events(
     study_id: Annotated[str, Depends(_existing)],
     request: Request,
     database: DatabaseOf,
+    watcher: WatcherOf,
+    metrics: MetricsOf,
     last_event_id: Annotated[
         str | None, Header(description="The last event seen: the stream goes on after it.")
     ] = None,
@@ -46,20 +44,28 @@ async def events(
     """
     newest, parts = await run_in_threadpool(_everything, database, study_id)
     last = _number(last_event_id)
-    if last is None or last > newest:  # not a number of this study's
-        last = newest
-        yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
-    # When the service ends, so does the stream; the client asks again and gets the rest.
-    while not request.app.state.stopping.is_set():
-        fresh, final = await run_in_threadpool(_news, database, study_id, last)
-        if fresh:
-            last = fresh[-1].id
-            parts = sorted({part for event in fresh for part in event.parts})
-            yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
-        elif final:
-            yield ServerSentEvent(event="ended", id=str(last), data={})
-            return
-        await asyncio.sleep(LOOK_EVERY)
+    metrics.listen(1)
+    try:
+        async with watcher.listen(study_id) as channel:
+            if last is None or last > newest:  # not a number of this study's
+                last = newest
+                yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
+            # When the service ends, so does the stream; the client asks again and gets the rest.
+            while not request.app.state.stopping.is_set():
+                fresh, final = channel.after(last), channel.final
+                if fresh is None:
+                    fresh, final = await run_in_threadpool(_news, database, study_id, last)
+                if fresh:
+                    last = fresh[-1].id
+                    parts = sorted({part for event in fresh for part in event.parts})
+                    yield ServerSentEvent(event="changed", id=str(last), data={"parts": parts})
+                elif final:
+                    yield ServerSentEvent(event="ended", id=str(last), data={})
+                    return
+                else:
+                    await channel.wait()
+    finally:
+        metrics.listen(-1)
 
 
 def _number(last_event_id: str | None) -> int | None:
