@@ -7,13 +7,12 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
-from service import health, problems
+from service import health, openapi, problems
 from service.access import pages as access_pages
 from service.access.keyring import Keyring
 from service.access.middleware import AccessControl
@@ -27,6 +26,7 @@ from service.comparison.queries import Comparisons
 from service.db import Database
 from service.events import endpoints as events
 from service.events.watcher import Watcher
+from service.head_requests import HeadRequests
 from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
@@ -43,7 +43,7 @@ from service.schedules import endpoints as schedules
 from service.search import endpoints as search
 from service.search.reading import SearchReader
 from service.settings import Settings
-from service.strictness import refuse_unknown_parameters
+from service.strictness import refuse_other_media_types, refuse_unknown_parameters
 from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
@@ -135,11 +135,11 @@ def create_app(settings: Settings) -> FastAPI:
         rates=Rates(settings),
     )
     app.add_middleware(GZipMiddleware, compresslevel=5, exclude_content_types=COMPRESSED)
+    app.add_middleware(HeadRequests)
     problems.install(app)
     api = APIRouter(
         prefix="/api/v1",
-        responses=problems.ANY,
-        dependencies=[Depends(refuse_unknown_parameters)],
+        dependencies=[Depends(refuse_unknown_parameters), Depends(refuse_other_media_types)],
     )
     for resource in RESOURCES:
         api.include_router(resource.router)
@@ -150,16 +150,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(access_pages.router)
     mount_static(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.state.allowed = lambda path: openapi.allowed(app.openapi(), path)
     return app
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """Describe the API, problem details included."""
+    """Describe the API, once."""
     if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= schema.pop("$defs") | {"Problem": schema}
-        app.openapi_schema = document
+        app.openapi_schema = openapi.document(app)
     return app.openapi_schema

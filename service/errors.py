@@ -45,6 +45,14 @@ class ConflictError(ServiceError):
     title = "Not possible in the present state"
 
 
+class UnsupportedMediaTypeError(ServiceError):
+    """The body is not of a kind that the route takes."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    kind = "unsupported-media-type"
+    title = "Unsupported media type"
+
+
 class PreconditionFailedError(ServiceError):
     """What was to be changed is no longer as the client last saw it."""
 

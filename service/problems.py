@@ -43,19 +43,61 @@ class Problem(BaseModel):
     request_id: str | None = Field(description="Names the request in the service's log.")
 
 
-_DOCUMENTED = {
+MEANING = {
+    HTTPStatus.BAD_REQUEST: "The body cannot be read",
+    HTTPStatus.UNAUTHORIZED: "A key is needed, and none came or it opens nothing",
+    HTTPStatus.FORBIDDEN: "The key may not do this",
     HTTPStatus.NOT_FOUND: "Nothing has this address",
+    HTTPStatus.CONFLICT: "Not possible in the present state",
+    HTTPStatus.PRECONDITION_FAILED: "It was changed since the ETag in `If-Match`",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says when to go on",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; nothing was changed",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left; nothing was changed",
 }
+COMMON = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+"""What any request to the API may be answered: every route refuses parameters unknown to it."""
+OF_BODIES = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+"""Besides, where there is a body."""
+OF_CHANGES = (HTTPStatus.INSUFFICIENT_STORAGE,)
+"""Besides, where something is written."""
+OF_NAMES = (HTTPStatus.NOT_FOUND,)
+"""Besides, where the path names something."""
+
+
+def problems(*statuses: int, **meanings: str) -> dict[int | str, dict[str, Any]]:
+    """Declare errors of a route, for its `responses=`.
+
+    `COMMON`, `OF_BODIES`, `OF_CHANGES` and `OF_NAMES` go without saying: `service.openapi` adds
+    them.
+
+    Args:
+        statuses: HTTP statuses of `MEANING`.
+        meanings: Words of one's own for some of them: ``conflict="The study is running"``.
+    """
+    own = {HTTPStatus[name.upper()]: text for name, text in meanings.items()}
+    return {
+        status.value: {"description": own.get(status, MEANING[status]), "content": _CONTENT}
+        for status in [*map(HTTPStatus, statuses), *own]
+    }
+
+
 _CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status.value: {"description": text, "content": _CONTENT} for status, text in _DOCUMENTED.items()
-}
-"""For `responses=` of a router."""
-ANY: dict[int | str, dict[str, Any]] = {
-    "default": {"description": "Any other error", "content": _CONTENT}
-}
-"""Likewise, for what any request may meet."""
+PROBLEMS = problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""What `service.openapi` would add to most routes anyway; FastAPI documents 422s of its own where
+they are not named."""
 
 
 def install(app: FastAPI) -> None:
@@ -106,7 +148,14 @@ def _http(request: Request, error: HTTPException) -> Response:
         detail = f"there is nothing at {request.scope['path']}; /docs lists what there is"
     answer = problem(request, status, kind, status.phrase, detail)
     answer.headers.update(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _allowed(request)):
+        answer.headers["Allow"] = ", ".join(methods)  # those of every route with this address
     return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    found: list[str] = request.app.state.allowed(request.url.path)
+    return found
 
 
 def _database(request: Request, error: DBAPIError) -> Response:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 
 from service.app_state import DatabaseOf, SettingsOf
 from service.problems import PROBLEMS
@@ -16,9 +16,26 @@ from service.schedules.schemas import (
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], responses=PROBLEMS)
 
+EXAMPLE = {
+    "name": "nightly",
+    "cron": "30 2 * * *",
+    "timezone": "Europe/Berlin",
+    "study": {
+        "task": "digits-mlp",
+        "optimizers": ["adamw", "adam-lpwd"],
+        "learning_rates": [0.001, 0.01],
+        "weight_decays": [0, 0.1],
+    },
+}
+CHANGE = {"enabled": False}
+
 
 @router.post("", status_code=201)
-def create(schedule: ScheduleRequest, database: DatabaseOf, settings: SettingsOf) -> ScheduleAnswer:
+def create(
+    schedule: Annotated[ScheduleRequest, Body(openapi_examples={"nightly": {"value": EXAMPLE}})],
+    database: DatabaseOf,
+    settings: SettingsOf,
+) -> ScheduleAnswer:
     """Have a study sent by the clock."""
     with database.write() as session:
         created = repository.create(session, schedule, max_trials=settings.max_trials)
@@ -41,7 +58,10 @@ def read(schedule_id: str, database: DatabaseOf) -> ScheduleAnswer:
 
 @router.patch("/{schedule_id}")
 def change(
-    schedule_id: str, schedule: ScheduleChange, database: DatabaseOf, settings: SettingsOf
+    schedule_id: str,
+    schedule: Annotated[ScheduleChange, Body(openapi_examples={"pause": {"value": CHANGE}})],
+    database: DatabaseOf,
+    settings: SettingsOf,
 ) -> ScheduleAnswer:
     """Change a schedule; a new time to fire at is counted from now."""
     with database.write() as session:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from service.search.schemas import AnyStudyRequest
 from service.studies.schemas import Answer, Name, Request
@@ -20,7 +20,7 @@ class ScheduleRequest(Request):
     study: AnyStudyRequest
     """Sent at every firing. Trials with a result are not trained again: a night on which no task,
     optimizer or engine version has changed costs nothing."""
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class ScheduleChange(Request):
@@ -30,7 +30,7 @@ class ScheduleChange(Request):
     cron: Annotated[str, Field(max_length=200)] | None = None
     timezone: Annotated[str, Field(max_length=64)] | None = None
     study: AnyStudyRequest | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
 
 
 class ScheduleAnswer(Answer):

@@ -109,7 +109,7 @@ class HalvingChoice(Request):
     grace_epochs: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
     """Epochs that every point trains; by default a share of the budget, so that there are two
     decisions."""
-    reduction_factor: Annotated[StrictFloat, Field(gt=1, le=100, allow_inf_nan=False)] = 3.0
+    reduction_factor: Annotated[StrictFloat, Field(ge=1.1, le=100, allow_inf_nan=False)] = 3.0
     """One of so many points goes on at each decision, to so many times the epochs."""
 
 

@@ -1,12 +1,13 @@
 """`/studies`: sending, reading, changing and deleting them."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 
 from service.access.identity import IdentityOf
 from service.app_state import DatabaseOf, SettingsOf
-from service.problems import PROBLEMS
+from service.problems import PROBLEMS, problems
 from service.search.planning import resolve_any
 from service.search.schemas import AnyStudyRequest
 from service.studies import changes, queries, repository
@@ -40,12 +41,8 @@ SEARCH_EXAMPLE = {
     "budget": {"points": 30},
 }
 CHANGE_EXAMPLE = {"name": "Digits, wide", "tags": ["paper"], "note": "Figure 3", "priority": 10}
-CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {**PROBLEMS[422], "description": "Not possible in the study's present state"}
-}
-CHANGED: dict[int | str, dict[str, Any]] = {
-    412: {**PROBLEMS[422], "description": "It was changed since the ETag in `If-Match`"}
-}
+CONFLICT = problems(HTTPStatus.CONFLICT)
+CHANGED = problems(HTTPStatus.PRECONDITION_FAILED)
 
 
 @router.post("", status_code=201, response_model=StudyCreated, responses={**CREATED, **CONFLICT})

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     StrictBool,
     StrictFloat,
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import ErrorType
+from pydantic_core.core_schema import CoreSchema, ErrorType
 
 from service.search.model import StudyMode
 from service.studies.model import StudyState
@@ -122,7 +123,14 @@ def _setting(value: Any) -> Any:
 Setting = Annotated[
     Any,
     AfterValidator(_setting),
-    WithJsonSchema({"type": ["number", "boolean", "string"], "maxLength": MAX_NAME}),
+    WithJsonSchema(
+        {
+            "type": ["number", "boolean", "string"],
+            "maxLength": MAX_NAME,
+            "minimum": -MAX_SETTING,
+            "maximum": MAX_SETTING,
+        }
+    ),
 ]
 LearningRate = Annotated[StrictFloat, Field(ge=MIN_LEARNING_RATE, le=MAX_RATE, allow_inf_nan=False)]
 WeightDecay = Annotated[
@@ -172,16 +180,17 @@ def _tag(value: str) -> str:
     return value
 
 
+UNIQUE: dict[str, Any] = {"uniqueItems": True}
 LearningRates = Annotated[
     tuple[LearningRate, ...],
-    Field(min_length=1, max_length=MAX_RATES),
+    Field(min_length=1, max_length=MAX_RATES, json_schema_extra=UNIQUE),
     AfterValidator(distinct),
     AfterValidator(sorted),
     AfterValidator(tuple),
 ]
 WeightDecays = Annotated[
     tuple[WeightDecay, ...],
-    Field(min_length=1, max_length=MAX_RATES),
+    Field(min_length=1, max_length=MAX_RATES, json_schema_extra=UNIQUE),
     AfterValidator(distinct),
     AfterValidator(sorted),
     AfterValidator(tuple),
@@ -193,6 +202,20 @@ Seeds = Annotated[
     AfterValidator(distinct),
     AfterValidator(sorted),
     AfterValidator(tuple),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_SEEDS},
+                {
+                    "type": "array",
+                    "items": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+                    "minItems": 1,
+                    "maxItems": MAX_SEEDS,
+                    "uniqueItems": True,
+                },
+            ]
+        }
+    ),
 ]
 Name = Annotated[
     str,
@@ -204,14 +227,25 @@ Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string",
 Tag = Annotated[str, AfterValidator(_tag), WithJsonSchema({"type": "string", "pattern": TAG})]
 Tags = Annotated[
     tuple[Tag, ...],
-    Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True}),
+    Field(max_length=MAX_TAGS, json_schema_extra=UNIQUE),
     AfterValidator(distinct),
     AfterValidator(sorted),
     AfterValidator(tuple),
 ]
 NOTE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 Note = Annotated[str, Field(max_length=MAX_NOTE, pattern=NOTE)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+def _written_out(value: Any) -> Any:
+    """Refuse a bare number, which would be taken for seconds since 1970."""
+    if not isinstance(value, datetime) and not (
+        isinstance(value, str) and re.match(r"\d{4}-", value)
+    ):
+        raise ValueError("a moment with its time zone is wanted, such as 2026-01-31T02:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 """Aware, in UTC."""
 Priority = Annotated[StrictInt, Field(ge=-100, le=100)]
 Seconds = Annotated[StrictFloat, Field(gt=0, le=MAX_LIMIT, allow_inf_nan=False)]
@@ -220,7 +254,7 @@ Seconds = Annotated[StrictFloat, Field(gt=0, le=MAX_LIMIT, allow_inf_nan=False)]
 class OptimizerChoice(Request):
     """An optimizer of the catalogue, with hyperparameters of its own."""
 
-    name: Annotated[str, Field(max_length=MAX_NAME)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     """As `GET /api/v1/optimizers` lists it."""
     hyperparameters: dict[Annotated[str, Field(max_length=MAX_NAME)], Setting] = Field(
         default_factory=dict
@@ -234,6 +268,15 @@ class OptimizerChoice(Request):
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """A name alone will do."""
+        whole = handler.resolve_ref_schema(handler(core))
+        name = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
+        return {"description": whole.pop("description"), "anyOf": [name, whole]}
 
     @property
     def shown_as(self) -> str:
@@ -292,7 +335,7 @@ class StudyBase(Request):
 
     name: Name | None = None
     """For people; made from task and optimizers when left out."""
-    task: Annotated[str, Field(max_length=MAX_NAME)]
+    task: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     """As `GET /api/v1/tasks` lists it."""
     optimizers: Annotated[tuple[OptimizerChoice, ...], Field(min_length=1, max_length=MAX_RATES)]
     """Names, or objects with `name`, `hyperparameters` and `label`."""

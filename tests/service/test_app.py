@@ -66,7 +66,7 @@ def test_every_route_of_the_api_documents_its_problems(document):
         if "/api/v1/" not in name:
             continue
         responses = operation["responses"]
-        assert responses["default"]["content"]["application/problem+json"]["schema"] == PROBLEM
+        assert responses["422"]["content"]["application/problem+json"]["schema"] == PROBLEM
         for status, response in responses.items():
             if status.startswith("4"):
                 assert list(response["content"]) == ["application/problem+json"], name
