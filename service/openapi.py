@@ -27,6 +27,7 @@ TAGS = {
     "catalogue": "What there is to choose from: optimizers, tasks and data sets.",
     "presets": "Studies that are ready to be sent.",
     "comparison": "Several studies, side by side.",
+    "archive": "Studies as files, for another installation.",
     "keys": "Who may do what.",
     "webhooks": "Addresses that are told of what happens.",
     "queue": "What waits, what trains, and where.",
@@ -65,6 +66,8 @@ _NAMED = {
     "queue": "read_queue",
     "runners": "list_runners",
     "devices": "list_devices",
+    "me_key": "who_am_i",
+    "archive": "export_study",
     "events": "watch_study",
 }
 """Where a function's name, and the resource's, do not say it well."""
@@ -92,13 +95,16 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def allowed(document: Mapping[str, Any], path: str) -> list[str]:
     """Return the methods that an address of the API takes, in capitals."""
-    found = {
-        method.upper()
-        for template, methods in document["paths"].items()
-        if re.fullmatch(re.sub(r"\\\{[^/]*?\\\}", "[^/]+", re.escape(template)), path)
-        for method in methods
-    }
+    paths = document["paths"]
+    # An address of its own comes before one with a name in it: /studies/import is no study.
+    templates = [path] if path in paths else [one for one in paths if _is_of(path, one)]
+    found = {method.upper() for template in templates for method in paths[template]}
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
+
+
+def _is_of(path: str, template: str) -> bool:
+    pattern = re.sub(r"\\\{[^/]*?\\\}", "[^/]+", re.escape(template))
+    return re.fullmatch(pattern, path) is not None
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

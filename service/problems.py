@@ -52,6 +52,7 @@ MEANING = {
     HTTPStatus.PRECONDITION_FAILED: "It was changed since the ETag in `If-Match`",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON",
+    HTTPStatus.MISDIRECTED_REQUEST: "The service does not go by this name",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says when to go on",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; nothing was changed",
@@ -60,6 +61,7 @@ MEANING = {
 COMMON = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
+    HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,8 +1,9 @@
 """`/keys`."""
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
 
 from service.access.identity import IdentityOf
 from service.access.policy import policy_of
@@ -16,6 +17,8 @@ from service.studies.endpoints import CONFLICT
 
 router = APIRouter(prefix="/keys", tags=["keys"], responses=PROBLEMS)
 
+EXAMPLE = {"name": "alice", "role": "submitter", "expires_in_days": 90}
+
 
 @router.get("")
 def list_keys(database: DatabaseOf) -> list[KeyAnswer]:
@@ -25,7 +28,11 @@ def list_keys(database: DatabaseOf) -> list[KeyAnswer]:
 
 
 @router.post("", status_code=201, responses=CONFLICT)
-def create(key: KeyRequest, database: DatabaseOf, response: Response) -> KeyCreated:
+def create(
+    key: Annotated[KeyRequest, Body(openapi_examples={"submitter": {"value": EXAMPLE}})],
+    database: DatabaseOf,
+    response: Response,
+) -> KeyCreated:
     """Make a key. The answer is the only one that shows it. For admins."""
     with database.write() as session:
         made = repository.create(session, name=key.name, role=key.role, expires_at=_end(key))
