@@ -37,6 +37,7 @@ from service.metrics import endpoints as metrics
 from service.page_queries import PageQueries
 from service.presets import endpoints as presets
 from service.queue import endpoints as queue
+from service.reports import endpoints as reports
 from service.request_log import RequestLog
 from service.runners import endpoints as runners
 from service.schedules import endpoints as schedules
@@ -65,6 +66,7 @@ RESOURCES = (
     heatmaps,
     comparison,
     archive,
+    reports,
     search,
     events,
     schedules,

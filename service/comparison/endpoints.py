@@ -79,17 +79,18 @@ class Wanted:
         return await view.answers.give(view.request, form, [view.study_id], about, make)
 
 
+ReferenceOf = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="Label of the optimizer that the others are compared with; AdamW or SGDW "
+        "by default, else a baseline.",
+    ),
+]
+
+
 async def _wanted(
-    view: Results,
-    comparisons: ComparisonsOf,
-    reference: Annotated[
-        str | None,
-        Query(
-            max_length=100,
-            description="Label of the optimizer that the others are compared with; AdamW or SGDW "
-            "by default, else a baseline.",
-        ),
-    ] = None,
+    view: Results, comparisons: ComparisonsOf, reference: ReferenceOf = None
 ) -> Wanted:
     return Wanted(view, comparisons, reference)
 

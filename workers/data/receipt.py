@@ -35,3 +35,12 @@ def holds(root: Path) -> bool:
         return all((root / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False  # no receipt, or one that says nothing: not here
+
+
+def checksums(root: Path) -> dict[str, str]:
+    """Return the checksums of what was fetched into a folder, by name; none without a receipt."""
+    try:
+        found = json.loads((root / NAME).read_text())["checksums"]
+        return {str(name): str(checksum) for name, checksum in sorted(found.items())}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
