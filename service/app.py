@@ -48,6 +48,7 @@ from service.strictness import refuse_other_media_types, refuse_unknown_paramete
 from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
+from service.webhooks import endpoints as webhooks
 
 COMPRESSED = (
     *DEFAULT_EXCLUDED_CONTENT_TYPES,
@@ -73,6 +74,7 @@ RESOURCES = (
     catalogue,
     presets,
     keys,
+    webhooks,
 )
 """Modules with a `router` under /api/v1. To add a resource, add its folder and name it here."""
 

@@ -92,6 +92,14 @@ class Settings(BaseSettings):
     """Likewise, requests that change something."""
     rate_logins: Rate = "10/minute"
     """Likewise, attempts to sign in from an address."""
+    webhooks_allow_http: bool = False
+    """Let webhooks be sent by http, which can be read on its way."""
+    webhooks_allow_private: bool = False
+    """Let webhooks be sent to addresses that are not of the internet: this machine, its network."""
+    webhook_attempts: PositiveInt = 8
+    """Tries that a delivery to a webhook gets, within half a day."""
+    webhook_failures: PositiveInt = 10
+    """Deliveries in a row that may be given up before a webhook is disabled."""
     max_studies_per_key: PositiveInt | None = 100
     """Unfinished studies that a key may have at once."""
 

@@ -9,9 +9,12 @@ from service.client.schedules import Schedules
 from service.client.searches import Searches
 from service.client.studies import Studies
 from service.client.watching import Watching
+from service.client.webhooks import Webhooks
 
 
-class Client(Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Health):
+class Client(
+    Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Webhooks, Health
+):
     """Talks to one service. Use it as a context manager.
 
     ```python

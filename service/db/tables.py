@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -417,6 +418,8 @@ class WebhookRow(Base):
     url: Mapped[str] = mapped_column(Text)
     events: Mapped[list[str]] = mapped_column(JSON)
     """`service.webhooks.model.WebhookEvent`."""
+    own_only: Mapped[bool] = mapped_column(server_default=false())
+    """Whether it is told of its owner's studies alone."""
     secret: Mapped[str] = mapped_column(String(100))
     """Signs what is sent; shown once, when the webhook is made."""
     enabled: Mapped[bool]

@@ -16,6 +16,7 @@ from service.queue.lease import Lease
 from service.queue.order import anything, free, in_order
 from service.studies.model import StudyState
 from service.studies.repository import release_trials
+from service.webhooks.outbox import study_ended
 
 LOSSES = 3
 """Runners in a row that may fall silent with a study without getting anything done."""
@@ -111,6 +112,7 @@ def _put_aside(session: Session, study: StudyRow, count: int, last: str) -> None
     study.finished_at = now
     study.lease_token = study.lease_expires_at = None
     session.flush()
+    study_ended(session, study.id)
     release_trials(session, study.id)
     announce(session, study.id, HEADER)
 

@@ -14,6 +14,7 @@ from service.queue.usage import Usage
 from service.studies.model import StudyState
 from service.studies.repository import release_trials
 from service.trials.model import KNOWN, TrialState
+from service.webhooks.outbox import study_ended
 
 
 class Lease:
@@ -157,6 +158,7 @@ class Lease:
                 lease_expires_at=None,
             )
         )
+        study_ended(session, self.study_id)
 
 
 def _failures(session: Session, study_id: str) -> str:

@@ -15,6 +15,7 @@ from service.retention import prune
 from service.runners.repository import sweep
 from service.schedules.repository import any_due, fire_due
 from service.settings import Settings
+from service.webhooks import delivering
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     beaten = swept = -math.inf
     troubled = False
     prune_at = time.monotonic() + PRUNE_FIRST
+    # Apart: a receiver that is slow delays no schedule.
+    webhooks = threading.Thread(target=delivering.run, args=(settings, stop), name="webhooks")
+    webhooks.start()
     try:
         while not stop.is_set():
             try:
@@ -64,6 +68,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
         with suppress(OperationalError):
             heart.end()
     finally:
+        stop.set()
+        webhooks.join()
         database.close()
 
 

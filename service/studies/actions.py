@@ -31,6 +31,7 @@ from service.studies.repository import (
     trial_row,
 )
 from service.trials.model import KNOWN, TrialState
+from service.webhooks.outbox import study_ended
 from workers.search.contracts import PointState
 
 
@@ -213,6 +214,8 @@ def _settle(session: Session, study: StudyRow) -> None:
         _move(study, StudyState.DONE)
         study.error = None
         study.finished_at = utcnow()
+        session.flush()
+        study_ended(session, study.id)
 
 
 def _queue(study: StudyRow) -> None:

@@ -26,6 +26,7 @@ from service.studies.details import add_tags, columns
 from service.studies.model import Details, StudyState, leading_to
 from service.studies.planning import StudySpec
 from service.trials.model import KNOWN, TrialState
+from service.webhooks.outbox import study_ended
 from workers.contracts import TrialSpec
 from workers.search.contracts import PointState
 
@@ -147,6 +148,8 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
             for position, key in enumerate(keys)
         ),
     )
+    if done:
+        study_ended(session, study_id)
     for chunk in chunks(retried):
         announce_trials(session, chunk, SUMMARIES, besides=study_id)
     return study_id
@@ -329,6 +332,7 @@ def cancel(session: Session, study_id: str) -> None:
         .returning(StudyRow.id)
     ).all()
     if changed:
+        study_ended(session, study_id)
         release_trials(session, study_id)
         announce(session, study_id, HEADER)
         return

@@ -118,6 +118,7 @@ def _create_webhooks() -> None:
         sa.Column("owner_id", sa.String(length=16), nullable=True),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("own_only", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("secret", sa.String(length=100), nullable=False),
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
