@@ -3,22 +3,32 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sqlalchemy import select
+
 from dashboards.queries import BestScore
 from service.comparison.model import Comparison
 from service.comparison.queries import Comparisons
 from service.db import Database
+from service.db.tables import StudyRow
+from service.events.revisions import revisions
+from service.heatmaps.kept import Kept
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
 from service.queue.reading import QueueView, view
-from service.search.model import SearchResults, StudyMode
+from service.search.model import SearchResults
+from service.search.queries import searched
 from service.search.reading import SearchReader
 from service.studies import queries
 from service.studies.model import StudyFilter, StudyPage, StudySummary
+from service.studies.planning import StudySpec
 from service.studies.repository import load_spec
 
 LISTED = 5_000
 """Trials of a study whose best scores the list shows: those of larger ones take seconds to find,
 and are on their own page."""
+
+BEST_KEPT = 2000
+"""Studies whose best scores are kept until they change: a list shows many, again and again."""
 
 WAITING = 50
 """Waiting studies that the page of the queue shows."""
@@ -39,6 +49,7 @@ class PageQueries:
         self._cache = cache
         self._searches = searches
         self._comparisons = comparisons
+        self._best: Kept[tuple[BestScore, ...]] = Kept(BEST_KEPT)
 
     def list_studies(self, wanted: StudyFilter, cursor: str | None) -> StudyPage:
         """Return the studies that a filter finds, in its order."""
@@ -77,14 +88,28 @@ class PageQueries:
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""
-        found = {study_id: self.study(study_id) for study_id in study_ids}
-        return {
-            study_id: _best(self.results(study_id))
-            if study.mode is StudyMode.GRID
-            else _best_points(self.search(study_id))
-            for study_id, study in found.items()
-            if study.trials <= LISTED
-        }
+        found: dict[str, tuple[BestScore, ...]] = {}
+        searches: list[str] = []
+        with self._database.read() as session:
+            numbers = revisions(session, study_ids) if study_ids else {}
+            wanted = []
+            for study_id in study_ids:
+                known = self._best.get((study_id, numbers.get(study_id, 0)))
+                if known is None:
+                    wanted.append(study_id)
+                else:
+                    found[study_id] = known
+            for study in session.scalars(select(StudyRow).where(StudyRow.id.in_(wanted))):
+                if searched(study):
+                    searches.append(study.id)
+                elif StudySpec.from_json(study.spec).trial_count <= LISTED:
+                    best = _best(self._cache.results(session, study.id))
+                    self._best.put((study.id, numbers.get(study.id, 0)), best, 1)
+                    found[study.id] = best
+        for study_id in searches:
+            if self.study(study_id).trials <= LISTED:
+                found[study_id] = _best_points(self.search(study_id))
+        return found
 
 
 def _best(results: StudyResults) -> tuple[BestScore, ...]:

@@ -1,13 +1,14 @@
 """Reading studies: one set of queries for the API, the pages and the command line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.db.tables import KeyRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables import KeyRow, StudyRow
 from service.search.queries import search_summaries, searched
+from service.studies.counts import Counts, counts_of
 from service.studies.details import limits_of, tags_of
 from service.studies.eta import eta
 from service.studies.filters import after, conditions, cursor_after, ordering
@@ -17,15 +18,6 @@ from service.studies.repository import row
 from service.trials.model import TrialState
 
 EVERYTHING = StudyFilter()
-
-
-@dataclass
-class _Counts:
-    by_state: dict[TrialState, int]
-    epochs_running: int = 0
-
-    def of(self, state: TrialState) -> int:
-        return self.by_state.get(state, 0)
 
 
 def summary(session: Session, study_id: str) -> StudySummary:
@@ -66,7 +58,7 @@ def page(
 
 def _summaries(session: Session, rows: Sequence[StudyRow]) -> list[StudySummary]:
     searches = search_summaries(session, [study for study in rows if searched(study)])
-    counts = _counts(session, [study.id for study in rows])
+    counts = counts_of(session, rows)
     found = [searches.get(study.id) or _summary(study, counts[study.id]) for study in rows]
     tags = tags_of(session, [study.id for study in rows])
     owners = _owners(session, rows)
@@ -94,22 +86,7 @@ def _owners(session: Session, rows: Sequence[StudyRow]) -> dict[str | None, str]
     return {found.id: found.name for found in session.execute(names)}
 
 
-def _counts(session: Session, ids: Sequence[str]) -> dict[str, _Counts]:
-    found = {study_id: _Counts({}) for study_id in ids}
-    query = (
-        select(StudyTrialRow.study_id, TrialRow.state, func.count(), func.sum(TrialRow.epochs_done))
-        .join(TrialRow, TrialRow.key == StudyTrialRow.trial_key)
-        .where(StudyTrialRow.study_id.in_(ids))
-        .group_by(StudyTrialRow.study_id, TrialRow.state)
-    )
-    for study_id, state, count, epochs in session.execute(query):
-        found[study_id].by_state[state] = count
-        if state is TrialState.RUNNING:
-            found[study_id].epochs_running = epochs
-    return found
-
-
-def _summary(study: StudyRow, counts: _Counts) -> StudySummary:
+def _summary(study: StudyRow, counts: Counts) -> StudySummary:
     spec = StudySpec.from_json(study.spec)
     ended = sum(counts.of(s) for s in (TrialState.DONE, TrialState.DIVERGED, TrialState.FAILED))
     epochs = ended * spec.budget.epochs + counts.epochs_running
