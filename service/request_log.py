@@ -11,7 +11,9 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-logger = logging.getLogger("lpwd.access")
+from service.logs import ACCESS
+
+logger = logging.getLogger(ACCESS)
 
 REQUEST_ID = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}")
@@ -74,6 +76,7 @@ class RequestLog:
                 "path": scope.get("raw_path", b"").decode("latin-1") or scope["path"],
                 "status": status,
                 "milliseconds": round(1000 * seconds, 1),
+                "request": request_id(),
             }
             logger.log(level, "request", extra={"with": said})
 

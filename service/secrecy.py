@@ -25,6 +25,12 @@ _KEY = re.compile(r"\blpwd_[A-Za-z0-9]+_[A-Za-z0-9_-]{8,}")
 """An API key of this service."""
 
 
+_PERHAPS = re.compile(
+    r"://|authorization|cookie|api[_-]?key|bearer|basic|token|passw|secret|lpwd_", re.IGNORECASE
+)
+"""What a text holds in which any of these finds something: most hold none of it."""
+
+
 def hide(value: Any) -> Any:
     """Return the same text, mapping or list without secrets; other values as they are."""
     if isinstance(value, str):
@@ -43,6 +49,8 @@ def hide(value: Any) -> Any:
 
 def hide_in(text: str) -> str:
     """Return a text in which secrets are replaced."""
+    if not _PERHAPS.search(text):
+        return text
     if "://" in text:
         text = _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}\g<2>", text)
     text = _HEADER.sub(rf"\g<1>\g<2>{HIDDEN}", text)

@@ -137,3 +137,19 @@ def test_routes_are_named_by_their_template():
     scope = {"path": "/api/v1/studies/1a", "route": Route()}
     assert route_of(scope) == "/api/v1/studies/{study_id}"
     assert route_of({"path": "/whatever"}) == "(none)"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_lines_of_requests_keep_to_the_same_rules(form):
+    said = {"method": "GET", "path": f"/x/token={SECRET}\n[info] forged", "status": 200}
+    record = logging.makeLogRecord(
+        {"name": "lpwd.access", "levelname": "INFO", "msg": "request", "with": said}
+    )
+    line = formatter(form).format(record)
+    assert "hunter" not in line
+    assert "\n" not in line
+    if form == "json":
+        assert json.loads(line)["status"] == 200
+        assert json.loads(line)["time"].endswith("Z")
+    else:
+        assert re.match(r"\d{4}-\d\d-\d\d [\d:]+ \[info\] request method=GET path=/x", line)
