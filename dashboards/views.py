@@ -7,9 +7,9 @@ for pictures.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,6 +23,7 @@ from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, word
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
 from dashboards.difference_view import difference_context
+from dashboards.filtering import FilterForm, filter_form
 from dashboards.parts import PANEL, PLANE, all_parts, search_parts
 from dashboards.queries import Queries
 from dashboards.rendering import Renderer
@@ -34,7 +35,7 @@ from dashboards.viewer import VIEWER
 from service.heatmaps.model import StudyResults
 from service.queue.reading import QueueView
 from service.search.model import StudyMode
-from service.studies.model import StudyFilter, StudyPage, StudyState, StudySummary
+from service.studies.model import StudyOrder, StudyPage, StudyState, StudySummary
 
 HERE: Final = Path(__file__).parent
 
@@ -94,6 +95,9 @@ def error_page(status: int, title: str, detail: str, request: Request) -> HTMLRe
     )
 
 
+Form = Annotated[FilterForm, Depends(filter_form)]
+
+
 def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     """Every page and fragment."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -101,20 +105,18 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     def drawn(spec: Spec) -> Markup:
         return drawing(spec, renderer)
 
-    def listed(state: StudyState | None, cursor: str | None) -> dict[str, Any]:
-        page = queries.list_studies(StudyFilter(states=(state,) if state else ()), cursor)
-        return studies_context(page, state, cursor, queries)
+    def listed(form: FilterForm, cursor: str | None) -> dict[str, Any]:
+        page = queries.list_studies(form.filter(), cursor)
+        return studies_context(page, form, cursor, queries)
 
     @router.get("/")
-    def studies(
-        request: Request, state: StudyState | None = None, cursor: str | None = None
-    ) -> HTMLResponse:
+    def studies(request: Request, form: Form, cursor: str | None = None) -> HTMLResponse:
         base = str(request.base_url).rstrip("/")
-        return render("studies.html", base=base, **listed(state, cursor))
+        return render("studies.html", base=base, **listed(form, cursor))
 
     @router.get("/fragments/studies")
-    def studies_table(state: StudyState | None = None, cursor: str | None = None) -> HTMLResponse:
-        return render("fragments/studies.html", **listed(state, cursor))
+    def studies_table(form: Form, cursor: str | None = None) -> HTMLResponse:
+        return render("fragments/studies.html", **listed(form, cursor))
 
     @router.get("/queue")
     def queue() -> HTMLResponse:
@@ -174,12 +176,13 @@ def queue_context(queue: QueueView) -> dict[str, Any]:
 
 
 def studies_context(
-    page: StudyPage, state: StudyState | None, cursor: str | None, queries: Queries
+    page: StudyPage, form: FilterForm, cursor: str | None, queries: Queries
 ) -> dict[str, Any]:
     """What the list of studies shows."""
     return {
         "page": page,
-        "state": state,
+        "form": form,
+        "orders": tuple(StudyOrder),
         "cursor": cursor,
         "best": queries.best_of([study.id for study in page.items]),
         "live": any(not study.state.final for study in page.items),
