@@ -98,7 +98,7 @@ def test_hostile_names_stay_text(open_pages):
     for address in ("/", "/studies/01HZX"):
         elements = Elements(client.get(address).text)
         scripts = [attrs for tag, attrs in elements.found if tag == "script"]
-        assert scripts == [{"src": "/static/lpwd.js"}]
+        assert scripts == [{"src": "/static/lpwd.js"}, {"src": "/static/actions.js"}]
         assert "img" not in [tag for tag, _ in elements.found]
 
 
