@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.comparison.model import Comparison
+from service.comparison.studies import Across
 from service.heatmaps.model import MetricView, StudyResults
 from service.queue.reading import QueueView
 from service.search.model import SearchResults
@@ -47,6 +48,10 @@ class Queries(Protocol):
 
     def queue(self) -> QueueView:
         """Who trains what, and what comes next."""
+        ...
+
+    def across(self, study_ids: Sequence[str]) -> Across:
+        """Studies of one task beside one another; raises where they cannot be compared."""
         ...
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:

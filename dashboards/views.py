@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -22,6 +22,7 @@ from dashboards.api_reference import describe
 from dashboards.charts import PAGE, Theme, heatmap, learning_curves, scale, wording
 from dashboards.charts.key import key
 from dashboards.charts.theme import Spec
+from dashboards.compare_view import compare_context
 from dashboards.difference_view import difference_context
 from dashboards.filtering import FilterForm, filter_form
 from dashboards.parts import PANEL, PLANE, all_parts, search_parts
@@ -129,6 +130,10 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     @router.get("/docs")
     def docs(request: Request) -> HTMLResponse:
         return render("docs.html", resources=describe(request.app.openapi()))
+
+    @router.get("/compare")
+    def compare(study: Annotated[list[str], Query()] = []) -> HTMLResponse:  # noqa: B006
+        return render("compare.html", **compare_context(queries.across(study), drawn))
 
     @router.get("/studies/{study_id}")
     def study(study_id: str, reference: str | None = None) -> HTMLResponse:

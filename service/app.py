@@ -21,6 +21,7 @@ from service.access.rates import Rates
 from service.answers import Answers
 from service.archive import endpoints as archive
 from service.catalogue import endpoints as catalogue
+from service.comparison import across_endpoints as across
 from service.comparison import endpoints as comparison
 from service.comparison.queries import Comparisons
 from service.db import Database
@@ -66,6 +67,7 @@ RESOURCES = (
     trials,
     heatmaps,
     comparison,
+    across,
     archive,
     reports,
     search,

@@ -6,8 +6,10 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from dashboards.queries import BestScore
+from service.comparison.across_queries import read_across
 from service.comparison.model import Comparison
 from service.comparison.queries import Comparisons
+from service.comparison.studies import Across
 from service.db import Database
 from service.db.tables import StudyRow
 from service.events.revisions import revisions
@@ -85,6 +87,17 @@ class PageQueries:
     def queue(self) -> QueueView:
         """Return who trains what, and the next of those that wait."""
         return view(self._database, limit=WAITING)
+
+    def across(self, study_ids: Sequence[str]) -> Across:
+        """Compare studies of one task.
+
+        Raises:
+            NotFoundError: There is no such study.
+            ConflictError: One is a search.
+            InvalidRequestError: They cannot be compared.
+        """
+        with self._database.read() as session:
+            return read_across(session, self._cache, study_ids)
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         """Return each study's best score an optimizer, best first."""

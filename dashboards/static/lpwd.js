@@ -31,6 +31,8 @@ async function replace(address) {
     const old = document.querySelector(`[data-part="${CSS.escape(fresh.dataset.part)}"]`);
     if (!old) continue;
     const [before, after] = [old, fresh].map((part) => part.querySelector("details"));
+    const ticked = [...old.querySelectorAll("input:checked")].map((box) => box.value);
+    fresh.querySelectorAll("input").forEach((box) => (box.checked = ticked.includes(box.value)));
     const focused = before && before.contains(document.activeElement);
     if (before && after) after.open = before.open;
     if (old.dataset.scale !== fresh.dataset.scale) panels().forEach((part) => due.add(part));

@@ -111,21 +111,24 @@ class View:
         return await self.answers.give(self.request, wanted, [self.study_id], about, make)
 
 
+Tolerance = Annotated[
+    float,
+    Query(
+        gt=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="ε of the tolerance set, in the metric's own unit: 0.01 is a point.",
+    ),
+]
+
+
 async def _view(
     request: Request,
     study_id: str,
     answers: AnswersOf,
     results: ResultsOf,
     split: Annotated[Split, Query(description="Which data the scores come from.")] = Split.TEST,
-    tolerance: Annotated[
-        float,
-        Query(
-            gt=0,
-            le=1e6,
-            allow_inf_nan=False,
-            description="ε of the tolerance set, in the metric's own unit: 0.01 is a point.",
-        ),
-    ] = DEFAULT_TOLERANCE,
+    tolerance: Tolerance = DEFAULT_TOLERANCE,
 ) -> View:
     return View(request, answers, results, study_id, split, tolerance)
 

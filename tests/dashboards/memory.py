@@ -14,6 +14,7 @@ from dashboards.rendering import Renderer
 from dashboards.verdict import best_rows
 from dashboards.views import error_page, mount_static, pages
 from service.comparison.model import Comparison
+from service.comparison.studies import Across
 from service.heatmaps.model import StudyResults
 from service.queue.reading import QueueView
 from service.search.model import SearchResults
@@ -59,6 +60,9 @@ class Memory:
 
     def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
         return self.comparisons.get((study_id, reference))
+
+    def across(self, study_ids: Sequence[str]) -> Across:
+        raise UnknownStudyError(", ".join(study_ids))
 
     def best_of(self, study_ids: Sequence[str]) -> Mapping[str, tuple[BestScore, ...]]:
         best = {}
