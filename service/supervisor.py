@@ -16,6 +16,8 @@ PATIENCE = 20.0
 """Seconds a process may take to end before it is killed, unless it needs longer."""
 STEADY = 60.0
 """Seconds a process must run for its earlier crashes to be forgotten."""
+FIRST_PAUSE = 0.5
+"""Seconds before a process that crashed is started again; twice as long each time in a row."""
 CRASHES = 5
 """Crashes in a row that are not worth another try."""
 STOP_WITH_STDIN = "LPWD_STOP_WITH_STDIN"
@@ -116,7 +118,7 @@ class Supervisor:
                 f"{child.name} ended {child.crashes} times in a row, last with exit status {code}; "
                 "its messages are above"
             )
-        delay = 0.5 * 2 ** (child.crashes - 1)
+        delay = FIRST_PAUSE * 2 ** (child.crashes - 1)
         logger.warning("%s ended (exit status %s); starting it again", child.name, code)
         child.restart_at = now + delay
 

@@ -1,11 +1,13 @@
 """Insert rows that may be there already, alike on both databases."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, cast
 
 from sqlalchemy import Table
 from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.db.base import Base
@@ -27,6 +29,9 @@ def insert_new(session: Session, table: type[Base], rows: Iterable[Row]) -> int:
 
     Returns:
         How many rows were new.
+
+    Raises:
+        DBAPIError: As whatever else speaks to the database.
     """
     given = iter(rows)
     first = list(islice(given, ROWS))
@@ -36,9 +41,21 @@ def insert_new(session: Session, table: type[Base], rows: Iterable[Row]) -> int:
     into = cast("Table", table.__table__)
     ready = _ready(session, into, list(first[0]), chain(first, given))
     sqlite = session.get_bind().dialect.name == "sqlite"
-    if not sqlite and len(first) == ROWS:
-        return _copy(session, into, list(first[0]), ready)
-    return _insert(session, into, list(first[0]), ready, mark="?" if sqlite else "%s")
+    with _errors_of_sqlalchemy(session, f"INSERT INTO {into.name}"):
+        if not sqlite and len(first) == ROWS:
+            return _copy(session, into, list(first[0]), ready)
+        return _insert(session, into, list(first[0]), ready, mark="?" if sqlite else "%s")
+
+
+@contextmanager
+def _errors_of_sqlalchemy(session: Session, doing: str) -> Iterator[None]:
+    """Raise what the driver raises as SQLAlchemy would: callers know its errors alone."""
+    dialect = session.get_bind().dialect
+    driver = cast("Any", dialect.loaded_dbapi)
+    try:
+        yield
+    except driver.Error as error:
+        raise DBAPIError.instance(doing, None, error, driver.Error, dialect=dialect) from error
 
 
 def _insert(

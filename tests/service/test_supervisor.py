@@ -1,0 +1,54 @@
+"""The supervisor: starts again what crashes, and gives up, loudly, what crashes again and again."""
+
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+
+from service import supervisor
+from service.supervisor import GaveUpError, Supervisor
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
+
+
+def test_what_never_stays_up_is_given_up_with_its_exit_status():
+    watching = Supervisor({"runner": ("no-such-command",)}, {})
+    watching.start()
+    began = time.monotonic()
+    with pytest.raises(GaveUpError, match=r"runner ended 6 times in a row, last with exit status"):
+        watching.run(threading.Event())
+    assert time.monotonic() - began < 60
+    watching.stop()
+
+
+def test_what_is_killed_is_started_again_and_all_end_together(tmp_path):
+    watching = Supervisor(
+        {"scheduler": ("scheduler",)},
+        {"LPWD_DATABASE_URL": f"sqlite:///{tmp_path / 'lpwd.db'}"},
+    )
+    watching.start()
+    child = watching._children[0]
+    before = child.process
+    before.send_signal(signal.SIGKILL)
+    before.wait()
+    while child.process is before:
+        watching.look()
+    assert child.crashes == 1
+    watching.stop()
+    assert child.process.poll() is not None
+
+
+def test_what_does_not_end_is_killed(tmp_path):
+    watching = Supervisor({"scheduler": ("scheduler", "--help")}, {}, patience=0.2)
+    watching.start()
+    child = watching._children[0].process
+    child.send_signal(signal.SIGSTOP)  # it cannot even notice
+    while psutil.Process(child.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    watching.stop()
+    assert child.returncode == -signal.SIGKILL
