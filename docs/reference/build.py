@@ -4,9 +4,15 @@ A test compares what this writes with what is committed, so the pages cannot go 
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
 
 from lpwd import catalogue
+from service.cli import COMMANDS, app
+from service.cli.lazy import load
 from service.settings_list import as_table
 
 HERE = Path(__file__).parent
@@ -35,6 +41,23 @@ PAGES = {
         "lpwd.adopt",
         "lpwd.errors",
     ],
+    "client": [
+        "service.client.client",
+        "service.client.studies",
+        "service.client.watching",
+        "service.client.stream",
+        "service.client.results",
+        "service.client.searches",
+        "service.client.archives",
+        "service.client.schedules",
+        "service.client.catalogue",
+        "service.client.operations",
+        "service.client.keys",
+        "service.client.health",
+        "service.client.transport",
+        "service.client.retries",
+        "service.client.errors",
+    ],
 }
 
 
@@ -46,6 +69,7 @@ def pages() -> dict[str, str]:
     }
     texts["catalogue.md"] += "\n" + entries_text()
     texts["settings.md"] = settings_text()
+    texts["cli.md"] = commands_text()
     texts["README.md"] = index_text()
     return texts
 
@@ -180,6 +204,54 @@ def entries_text() -> str:
             cells = (f"`{entry.name}`", entry.title, entry.summary, entry.role, entry.source)
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def commands_text() -> str:
+    """Return the page of the command line: every command with its arguments and options."""
+    root = get_command(app)
+    parts = [f"# Command line\n\n{root.help}\n\n{root.epilog}\n"]
+    for name, entry in COMMANDS.items():
+        parts.append(f"## `lpwd {name}`\n")
+        parts += command_texts(f"lpwd {name}", load(name, entry))
+    return "\n".join(parts)
+
+
+def command_texts(words: str, command: Any) -> Iterator[str]:
+    """Yield the sections of a command and of those within it."""
+    inner = getattr(command, "commands", {})
+    yield f"{command.help}\n"
+    usage = " ".join([words, *map(parameter_usage, arguments_of(command))])
+    if not inner or command.invoke_without_command:
+        yield f"```text\n{usage} [OPTIONS]\n```\n"
+        yield parameters_text(command)
+    for name, one in inner.items():
+        yield f"### `{words} {name}`\n"
+        yield from command_texts(f"{words} {name}", one)
+
+
+def arguments_of(command: Any) -> list[Any]:
+    """Return the arguments of a command, without its options."""
+    return [one for one in command.params if one.param_type_name == "argument"]
+
+
+def parameter_usage(argument: Any) -> str:
+    """Return an argument as usage shows it."""
+    name = (argument.metavar or argument.name or "").upper()
+    shown = f"{name}…" if argument.nargs == -1 else name
+    return shown if argument.required else f"[{shown}]"
+
+
+def parameters_text(command: Any) -> str:
+    """Return the table of a command's arguments and options."""
+    rows = []
+    for one in command.params:
+        option = one.param_type_name == "option"
+        name = ", ".join([*one.opts, *one.secondary_opts]) if option else parameter_usage(one)
+        default = one.default
+        telling = option and default not in (None, False, True, [], ()) and one.show_default
+        help_text = " ".join((one.help or "").split()).replace("|", "\\|")
+        rows.append(f"| `{name}` | {help_text}{f' Default: {default}.' if telling else ''} |")
+    return "\n".join(["| | |", "| --- | --- |", *rows]) + "\n" if rows else ""
 
 
 if __name__ == "__main__":

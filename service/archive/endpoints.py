@@ -14,11 +14,11 @@ from service.access.identity import IdentityOf
 from service.answers import Kind
 from service.app_state import AnswersOf, DatabaseOf, RendererOf, SettingsOf
 from service.archive.errors import ArchiveTooLargeError
+from service.archive.schemas import ImportAnswer
 from service.archive.storing import Imported, load
 from service.archive.writing import require_ended, write
 from service.heatmaps.endpoints import NOT_CHANGED, content
 from service.problems import PROBLEMS
-from service.studies.schemas import Answer
 
 router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)
 
@@ -36,22 +36,6 @@ BODY = {
         "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-
-
-class ImportAnswer(Answer):
-    """What an import did."""
-
-    study_id: str
-    """Where it is now: `/api/v1/studies/{study_id}`."""
-    trials: int
-    added: int
-    """Trials that were not here."""
-    completed: int
-    """Trials that were here without a result, and have one now."""
-    kept: int
-    """Trials that had a result here already, which was kept."""
-    conflicts: tuple[str, ...]
-    """Keys of those of which the archive has another result."""
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """The client: every resource of the REST API as a method."""
 
+from service.client.archives import Archives
 from service.client.catalogue import Catalogue
 from service.client.health import Health
 from service.client.keys import Keys
@@ -13,7 +14,17 @@ from service.client.webhooks import Webhooks
 
 
 class Client(
-    Studies, Results, Searches, Watching, Schedules, Catalogue, Operations, Keys, Webhooks, Health
+    Studies,
+    Results,
+    Searches,
+    Watching,
+    Archives,
+    Schedules,
+    Catalogue,
+    Operations,
+    Keys,
+    Webhooks,
+    Health,
 ):
     """Talks to one service. Use it as a context manager.
 

@@ -214,6 +214,16 @@ def test_optimizers_are_compared(lpwd, trained, tmp_path):
     assert len(target.read_text().splitlines()) == 17
 
 
+def test_a_study_goes_into_a_file_and_back(lpwd, trained, tmp_path):
+    file = tmp_path / "study.lpwd.zip"
+    assert f"wrote {file}" in lpwd("study", "archive", trained, "-o", file).out
+    assert "is here already" in lpwd("study", "import", file).err
+    lpwd("study", "delete", trained, "--yes")
+    assert "16 kept" in lpwd("study", "import", file).out
+    assert lpwd("study", "show", trained).status == 0
+    assert lpwd("study", "import", tmp_path / "none").status == 2
+
+
 def test_the_queue_and_who_works_through_it(lpwd, database, study):
     assert "lpwd submit" in lpwd("queue").out
     study_id = work.send(database, study())

@@ -59,7 +59,7 @@ def test_every_command_that_talks_to_a_service_gives_an_example_and_json(words):
     assert f"lpwd {' '.join(words)}" in example or f"lpwd {words[-1]}" in example
     names = {parameter.name for parameter in command.params}
     assert "api_key_file" in names
-    assert "as_json" in names or words[-1] in {"delete", "export", "request"}
+    assert "as_json" in names or words[-1] in {"delete", "export", "request", "archive"}
 
 
 def test_a_command_that_there_is_not_is_told_with_the_nearest(lpwd):

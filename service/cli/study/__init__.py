@@ -27,6 +27,8 @@ for command in (
     results.robustness,
     results.compare,
     results.export,
+    results.archive,
     changing.request,
 ):
     app.command()(command)
+app.command(name="import")(results.import_)

@@ -7,7 +7,7 @@ import typer
 
 from service.cli import completion, tables
 from service.cli.connection import StudyArgument, connected, study_id
-from service.cli.output import JsonOption, console, say, show_json
+from service.cli.output import JsonOption, console, count, say, show_json
 from service.client import Client
 from service.client.results import FORMS, Split, Theme, What, form_of
 
@@ -121,3 +121,52 @@ def export(
     except OSError as error:
         raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
     say(f"wrote {saved}")
+
+
+@connected
+def archive(
+    client: Client,
+    study: StudyArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; study-ID.lpwd.zip here by default."),
+    ] = None,
+) -> None:
+    """Save a study that has ended as one file, which `lpwd study import` reads elsewhere.
+
+    Example: lpwd study archive 3fa9 --output digits.lpwd.zip
+    """
+    wanted = study_id(client, study)
+    to = output or Path(f"study-{wanted}.lpwd.zip")
+    try:
+        say(f"wrote {client.archive(wanted, to)}")
+    except OSError as error:
+        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
+
+
+@connected
+def import_(
+    client: Client,
+    file: Annotated[Path, typer.Argument(help="What `lpwd study archive` wrote.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a study of another installation here, with its results. For admins.
+
+    Trials that have a result here keep it.
+
+    Example: lpwd study import digits.lpwd.zip
+    """
+    try:
+        found = client.import_study(file)
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from error
+    if as_json:
+        show_json(found)
+        return
+    say(
+        f"{count(found.trials, 'trial')}: {found.added} added, {found.completed} completed, "
+        f"{found.kept} kept"
+    )
+    if found.conflicts:
+        say(f"{count(len(found.conflicts), 'trial')} had another result here, which was kept")
+    say(f"study {found.study_id}: {client.page(found.study_id)}")

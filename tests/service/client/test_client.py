@@ -106,6 +106,15 @@ def test_results_are_read_and_saved(talking, trained, tmp_path):
     assert small < talking.export(trained, tmp_path / "large.png", scale=2).stat().st_size
 
 
+def test_a_study_goes_into_a_file_and_back(talking, trained, tmp_path):
+    file = talking.archive(trained, tmp_path / "study.lpwd.zip")
+    with pytest.raises(Conflict):
+        talking.import_study(file)
+    talking.delete_study(trained)
+    assert talking.import_study(file).study_id == trained
+    assert talking.study(trained).finished == 16
+
+
 def test_a_search_has_points_and_a_storage(talking, database, tmp_path):
     study_id = talking.submit(SEARCH).study.id
     assert talking.search(study_id).optimizers[0].entry == "adamw"
