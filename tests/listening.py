@@ -10,11 +10,15 @@ from service.app import create_app
 
 
 @contextmanager
-def listening(settings):
-    """Serve the application; yields its address."""
+def listening(settings, around=lambda app: app):
+    """Serve the application, with something around it; yields its address."""
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings), port=0, log_config=None, ws="none", timeout_graceful_shutdown=1
+            around(create_app(settings)),
+            port=0,
+            log_config=None,
+            ws="none",
+            timeout_graceful_shutdown=1,
         )
     )
     thread = threading.Thread(target=server.run)
