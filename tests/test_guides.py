@@ -10,13 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from service.app import create_app
+from service.cli import COMMANDS
+from service.cli.lazy import load
+from service.client.results import EXPORTS
 from service.queue import claim
+from service.settings import Settings
 from service.studies import repository
 from service.studies.planning import StudySpec
 from tests.listening import listening
 from tests.service import work
 
-GUIDES = Path(__file__).parents[1] / "docs" / "guides"
+ROOT = Path(__file__).parents[1]
+GUIDES = ROOT / "docs" / "guides"
 SERVER = "http://127.0.0.1:8000"
 
 
@@ -101,6 +107,7 @@ def test_the_guide_to_rest_runs(address, tmp_path, refusals):
             ("POST", "retry", 409),
             ("POST", "cancel", 409),
             ("GET", "0", 404),
+            ("POST", "redeliver", 409),
         ]
     assert "204" in done.stdout
     assert "304" in done.stdout
@@ -109,11 +116,10 @@ def test_the_guide_to_rest_runs(address, tmp_path, refusals):
 
 
 def test_the_guide_to_rest_shows_every_address(settings):
-    from service.app import create_app
-
     shown = "\n".join(blocks("rest.md", "sh"))
     shown = re.sub(r"\{|\}", "", shown).replace("heatmap.$form", " ".join(forms("heatmap")))
-    shown = shown.replace("difference.$form", " ".join(forms("difference")))
+    for what in ("difference", "report"):
+        shown = shown.replace(f"{what}.$form", " ".join(forms(what)))
     for path in create_app(settings).openapi()["paths"]:
         wanted = re.escape(path.removeprefix("/api/v1"))
         wanted = re.sub(r"\\\{\w+\\\}", r"[\\w$().\\- ]+", wanted)
@@ -122,8 +128,6 @@ def test_the_guide_to_rest_shows_every_address(settings):
 
 
 def forms(what):
-    from service.client.results import EXPORTS
-
     return [f"{what}.{form}" for form in EXPORTS[what]]
 
 
@@ -156,3 +160,25 @@ def test_links_lead_somewhere(guide):
             headings = re.findall(r"^#+ (.*)", linked.read_text(), flags=re.M)
             slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
             assert anchor in slugs, target
+
+
+def test_the_guide_to_administration_names_commands_and_settings_that_exist():
+    text = (GUIDES / "administration.md").read_text()
+    for words in re.findall(r"\blpwd ((?:[a-z]+ ?)+)", "\n".join(commands_in(text))):
+        first, *rest = words.split()
+        assert first in COMMANDS, words
+        inner = getattr(load(first, COMMANDS[first]), "commands", {})
+        assert not inner or not rest or rest[0] in inner, words
+    for name in re.findall(r"\bLPWD_(\w+)", text):
+        known = {*Settings.model_fields, "server", "api_key"}
+        assert name.lower() in known or name == "KEEP_", name
+    for name in re.findall(r"`(lpwd_\w+)`", text):
+        sources = (ROOT / "service" / "metrics").glob("*.py")
+        assert any(f'"{name}"' in source.read_text() for source in sources), name
+
+
+def commands_in(text):
+    """Lines of code blocks, and code in sentences."""
+    yield from re.findall(r"`(lpwd [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    for block in re.findall(r"^```console\n(.*?)^```", text, flags=re.M | re.S):
+        yield from re.findall(r"(?:^|/bin/| )(lpwd .*)", block, flags=re.M)

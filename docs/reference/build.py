@@ -53,6 +53,7 @@ PAGES = {
         "service.client.catalogue",
         "service.client.operations",
         "service.client.keys",
+        "service.client.webhooks",
         "service.client.health",
         "service.client.transport",
         "service.client.retries",

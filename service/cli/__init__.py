@@ -29,6 +29,9 @@ COMMANDS = {
     "schedule": Entry(
         "service.cli.schedule:app", "Schedules: studies that are sent by the clock.", STUDIES
     ),
+    "webhook": Entry(
+        "service.cli.webhook:app", "Webhooks: addresses that are told of what happens.", STUDIES
+    ),
     "queue": Entry("service.cli.queue:queue", "What is trained, and what comes next.", SERVICE),
     "runners": Entry("service.cli.queue:runners", "The runners, and what each works on.", SERVICE),
     "devices": Entry(

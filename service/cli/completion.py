@@ -39,6 +39,13 @@ def schedules(ctx: typer.Context, incomplete: str) -> Offers:
     )
 
 
+def webhooks(ctx: typer.Context, incomplete: str) -> Offers:
+    """Offer ids of webhooks, with their addresses."""
+    return _beginning(
+        incomplete, _asked(ctx, lambda client: [(one.id, one.url) for one in client.webhooks()])
+    )
+
+
 def _asked(ctx: typer.Context, ask: Callable[["Client"], Offers]) -> Offers:
     """Ask the service that the command line names so far; nothing where it does not answer."""
     from service.cli.connection import connect  # the modules of the client take a while

@@ -10,7 +10,7 @@ from service.client.transport import Transport, parsed
 from service.comparison.model import Comparison
 from service.heatmaps.model import LearningCurve, RobustnessRow, StudyResults
 
-What = Literal["heatmap", "difference", "trials"]
+What = Literal["heatmap", "difference", "trials", "report"]
 EXPORTS = {
     "heatmap": {
         "csv": "GET /studies/{study_id}/heatmap.csv",
@@ -32,6 +32,11 @@ EXPORTS = {
     "trials": {
         "csv": "GET /studies/{study_id}/trials.csv",
         "parquet": "GET /studies/{study_id}/trials.parquet",
+    },
+    "report": {
+        "html": "GET /studies/{study_id}/report.html",
+        "md": "GET /studies/{study_id}/report.md",
+        "tex": "GET /studies/{study_id}/report.tex",
     },
 }
 """What may be saved, in which forms, and the operation that makes each."""
@@ -113,6 +118,17 @@ class Results(Transport):
         answer = self._ask("GET /studies/{study_id}/comparison", query=query, study_id=study_id)
         return parsed(lambda _: _with_cells(Comparison, answer.json(), "optimizers"), answer)
 
+    def manifest(self, study_id: str) -> dict[str, Any]:
+        """Return what it takes to check a study, or to repeat it.
+
+        Versions, the study in full, devices, seeds, data sets, every trial, and a hash of the
+        results.
+        """
+        found: dict[str, Any] = self._ask(
+            "GET /studies/{study_id}/manifest", study_id=study_id
+        ).json()
+        return found
+
     def export(
         self,
         study_id: str,
@@ -126,14 +142,14 @@ class Results(Transport):
         theme: Theme | None = None,
         scale: float | None = None,
     ) -> Path:
-        """Save a study's maps or trials as a file, which is there in full or not at all.
+        """Save a study's maps, trials or a report as a file, there in full or not at all.
 
         Args:
             study_id: The study.
             to: The file; one that is there is replaced.
             form: What to make of it; by default what the file's name ends in.
-            what: ``heatmap``, ``difference`` or ``trials``.
-            reference: Of a difference: label of what the others are compared with.
+            what: ``heatmap``, ``difference``, ``trials`` or ``report``.
+            reference: Of a difference or report: label of what the others are compared with.
             split: Which data the scores come from; by default ``test``.
             tolerance: ε of the tolerance set, in the metric's own unit.
             theme: Colours of a picture.

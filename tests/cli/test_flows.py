@@ -214,6 +214,35 @@ def test_optimizers_are_compared(lpwd, trained, tmp_path):
     assert len(target.read_text().splitlines()) == 17
 
 
+def test_reports_and_manifests(lpwd, trained, tmp_path):
+    for form in ("html", "md", "tex"):
+        file = tmp_path / f"report.{form}"
+        assert f"wrote {file}" in lpwd("study", "report", trained, "-o", file).out
+        assert "AdamW" in file.read_text()
+    wrong = lpwd("study", "report", trained, "-o", tmp_path / "report.doc")
+    assert wrong.status == 2
+    assert "html, md, tex" in wrong.err
+    assert of(lpwd("study", "manifest", trained))
+
+
+def test_a_webhook_from_creation_to_deletion(lpwd, monkeypatch):
+    assert "lpwd webhook create" in lpwd("webhook", "list").out
+    refused = lpwd("webhook", "create", "http://127.0.0.1/x")
+    assert refused.status == 2
+    made = of(lpwd("webhook", "create", "https://example.org/lpwd", "--json"))
+    assert "example.org" in lpwd("webhook", "list").out
+    assert "off" in lpwd("webhook", "change", made["id"], "--off").out
+    assert of(lpwd("webhook", "change", made["id"], "--on", "--json"))["enabled"]
+    rotated = lpwd("webhook", "rotate", made["id"])
+    assert rotated.out.strip()
+    assert rotated.out.strip() != made["secret"]
+    assert "not shown again" in rotated.err
+    assert "on its way" in lpwd("webhook", "test", made["id"]).out
+    (sent,) = of(lpwd("webhook", "deliveries", made["id"], "--json"))
+    assert sent["id"] in lpwd("webhook", "show", made["id"]).out
+    assert "is deleted" in lpwd("webhook", "delete", made["id"], "--yes").out
+
+
 def test_a_study_goes_into_a_file_and_back(lpwd, trained, tmp_path):
     file = tmp_path / "study.lpwd.zip"
     assert f"wrote {file}" in lpwd("study", "archive", trained, "-o", file).out

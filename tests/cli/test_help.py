@@ -48,6 +48,8 @@ def test_every_command_explains_itself(words, lpwd):
         assert parameter.help, parameter.name
 
 
+WITHOUT_JSON = {"delete", "export", "request", "archive", "report", "manifest"}
+"""Commands that write files, or JSON anyway, or nothing."""
 TALKING = [words for words, one in LEAVES.items() if "server" in {p.name for p in one.params}]
 
 
@@ -59,7 +61,7 @@ def test_every_command_that_talks_to_a_service_gives_an_example_and_json(words):
     assert f"lpwd {' '.join(words)}" in example or f"lpwd {words[-1]}" in example
     names = {parameter.name for parameter in command.params}
     assert "api_key_file" in names
-    assert "as_json" in names or words[-1] in {"delete", "export", "request", "archive"}
+    assert "as_json" in names or words[-1] in WITHOUT_JSON
 
 
 def test_a_command_that_there_is_not_is_told_with_the_nearest(lpwd):

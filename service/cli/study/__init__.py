@@ -27,6 +27,8 @@ for command in (
     results.robustness,
     results.compare,
     results.export,
+    results.report,
+    results.manifest,
     results.archive,
     changing.request,
 ):

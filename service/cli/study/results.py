@@ -84,7 +84,8 @@ def export(
         ),
     ] = None,
     what: Annotated[
-        What, typer.Option(help="Maps, maps of differences to a reference, or single trials.")
+        What,
+        typer.Option(help="Maps, differences to a reference, single trials, or a report."),
     ] = "heatmap",
     reference: ReferenceOption = None,
     split: SplitOption = None,
@@ -121,6 +122,46 @@ def export(
     except OSError as error:
         raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
     say(f"wrote {saved}")
+
+
+@connected
+def report(
+    client: Client,
+    study: StudyArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A file in .html, .md or .tex; study-ID.html here."),
+    ] = None,
+    reference: ReferenceOption = None,
+    split: SplitOption = None,
+    tolerance: ToleranceOption = None,
+) -> None:
+    """Save a report of a study: verdict, table, figures, how it was done.
+
+    Example: lpwd study report 3fa9 --output report.tex
+    """
+    wanted = study_id(client, study)
+    to = output or Path(f"study-{wanted}.html")
+    try:
+        form_of(to, None, "report")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
+        saved = client.export(
+            wanted, to, what="report", reference=reference, split=split, tolerance=tolerance
+        )
+    except OSError as error:
+        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
+    say(f"wrote {saved}")
+
+
+@connected
+def manifest(client: Client, study: StudyArgument) -> None:
+    """Print what it takes to check or repeat a study, as JSON: versions, devices, seeds, trials.
+
+    Example: lpwd study manifest 3fa9 > manifest.json
+    """
+    show_json(client.manifest(study_id(client, study)))
 
 
 @connected
