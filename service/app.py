@@ -32,7 +32,7 @@ from service.headers import SecurityHeaders
 from service.heatmaps import endpoints as heatmaps
 from service.heatmaps.queries import ResultsCache
 from service.keys import endpoints as keys
-from service.limits import BodyLimit
+from service.limits import BodyLimit, HeadLimit
 from service.metrics import Metrics
 from service.metrics import endpoints as metrics
 from service.page_queries import PageQueries
@@ -90,7 +90,8 @@ class Service(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Return all layers, the outermost first to be called."""
         return SecurityHeaders(
-            RequestLog(super().build_middleware_stack(), self.state.metrics.observe)
+            RequestLog(super().build_middleware_stack(), self.state.metrics.observe),
+            https=self.state.settings.https,
         )
 
 
@@ -141,6 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
         rates=Rates(settings),
     )
     app.add_middleware(GZipMiddleware, compresslevel=5, exclude_content_types=COMPRESSED)
+    app.add_middleware(HeadLimit)
     app.add_middleware(HeadRequests)
     problems.install(app)
     api = APIRouter(

@@ -48,29 +48,35 @@ MEANING = {
     HTTPStatus.UNAUTHORIZED: "A key is needed, and none came or it opens nothing",
     HTTPStatus.FORBIDDEN: "The key may not do this",
     HTTPStatus.NOT_FOUND: "Nothing has this address",
+    HTTPStatus.REQUEST_TIMEOUT: "The body came too slowly",
     HTTPStatus.CONFLICT: "Not possible in the present state",
     HTTPStatus.PRECONDITION_FAILED: "It was changed since the ETag in `If-Match`",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "The address is too long",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is packed, or not JSON",
     HTTPStatus.MISDIRECTED_REQUEST: "The service does not go by this name",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The request is not valid",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says when to go on",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; nothing was changed",
     HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left; nothing was changed",
 }
 COMMON = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_URI_TOO_LONG,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.UNPROCESSABLE_ENTITY,
     HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 """What any request to the API may be answered: every route refuses parameters unknown to it."""
 OF_BODIES = (
     HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 """Besides, where there is a body."""
 OF_CHANGES = (HTTPStatus.INSUFFICIENT_STORAGE,)

@@ -37,6 +37,8 @@ def wanted(method, path):
         return Role.READER, False
     if api == "/studies/import":
         return Role.ADMIN, False
+    if api == "/studies/import":
+        return Role.ADMIN, False
     if api.startswith("/studies"):
         return Role.SUBMITTER, "{study_id}" in path and not path.endswith("/clone")
     return Role.ADMIN, False

@@ -1,0 +1,62 @@
+"""How often somebody may ask."""
+
+import pytest
+from pydantic import ValidationError
+
+from service.access.rates import network
+from service.keys.model import Role
+from service.settings import Settings
+from tests.service.test_bad_input import refused
+from tests.service.work import bearer
+
+STUDIES = "/api/v1/studies"
+
+
+def test_reads_and_writes_count_apart_for_each_key(installed, made, study):
+    client = installed(access="keys", rate_reads="3/hour", rate_writes="1/hour")
+    ann, bob = (bearer(made(name, Role.SUBMITTER).token) for name in ("ann", "bob"))
+    for _ in range(3):
+        assert client.get(STUDIES, headers=ann).status_code == 200
+    answer = client.get(STUDIES, headers=ann)
+    body = refused(answer)
+    assert (body["status"], body["type"]) == (429, "urn:lpwd:problem:too-many-requests")
+    assert 0 < int(answer.headers["retry-after"]) <= 3600
+    assert "LPWD_RATE_READS" in body["detail"]
+    assert client.post(STUDIES, json=study(), headers=ann).status_code == 201
+    assert client.post(STUDIES, json=study(), headers=ann).status_code == 429
+    assert client.get(STUDIES, headers=bob).status_code == 200
+
+
+def test_without_a_key_an_address_counts(installed):
+    client = installed(access="keys", rate_reads="2/hour")
+    statuses = [client.get(STUDIES).status_code for _ in range(4)]
+    assert statuses == [401, 401, 429, 429]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_signing_in_is_not_tried_for_ever(installed, made):
+    client = installed(access="keys", rate_logins="2/hour")
+    origin = {"Origin": "http://testserver"}
+    ways = [client.post("/login", data={"key": "x"}, headers=origin) for _ in range(3)]
+    assert [answer.status_code for answer in ways] == [401, 401, 429]
+    assert client.get(STUDIES, headers=bearer(made("ann").token)).status_code == 200
+
+
+def test_rates_can_be_off_and_do_not_count_where_nobody_needs_a_key(installed):
+    off = installed(access="keys", rate_reads="off")
+    assert {off.get(STUDIES).status_code for _ in range(20)} == {401}
+    open_ = installed(rate_reads="1/hour")
+    assert {open_.get(STUDIES).status_code for _ in range(20)} == {200}
+
+
+@pytest.mark.parametrize("rate", ["", "often", "5", "-1/minute", "5/fortnight"])
+def test_what_is_no_rate_is_refused(rate):
+    with pytest.raises(ValidationError, match="600/minute"):
+        Settings(_env_file=None, rate_reads=rate)
+
+
+def test_a_network_is_one_sender():
+    assert network("2001:db8:1:2:3::4") == network("2001:db8:1:2:ffff::1")
+    assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
+    assert network("::ffff:10.0.0.1") == network("10.0.0.1") == "10.0.0.1"
+    assert network("testclient") == "testclient"
