@@ -14,9 +14,8 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit  # scipy.stats takes long to import
 
-from lpwd import robustness
+from lpwd import robustness, student
 from lpwd.robustness import Array, Interval
 
 ENOUGH_SEEDS = 6
@@ -69,7 +68,7 @@ def cells(one: Array, other: Array) -> Cells:
     off = np.where(known, both - mean[..., None], 0.0)
     several = np.maximum(count, 2)
     deviation = np.sqrt((off**2).sum(axis=-1) / (several - 1))
-    half = stdtrit(several - 1, (1 + robustness.LEVEL) / 2) * deviation / np.sqrt(several)
+    half = student.quantile(several - 1, (1 + robustness.LEVEL) / 2) * deviation / np.sqrt(several)
     half = np.where(count < 2, np.nan, half)
     p = _flip_test(np.where(known, both, 0.0).reshape(-1, both.shape[-1])).reshape(mean.shape)
     return Cells(mean, mean - half, mean + half, count, p)

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit  # scipy.stats takes long to import
+
+from lpwd import student
 
 Array = npt.NDArray[np.float64]
 
@@ -317,5 +318,5 @@ def around(estimate: float, resampled: Array, draws: Draws) -> Interval:
     spread = np.sqrt(np.average((values - middle) ** 2, weights=times))
     seeds = draws.weights.shape[-1]
     error = spread * np.sqrt(seeds / (seeds - 1))
-    half = float(stdtrit(seeds - 1, (1 + LEVEL) / 2) * error)
+    half = float(student.quantile(seeds - 1, (1 + LEVEL) / 2) * error)
     return Interval(estimate - half, estimate + half)

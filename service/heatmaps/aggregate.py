@@ -6,10 +6,9 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit  # scipy.stats takes three times as long to import
 
 import lpwd.catalogue as optimizers
-from lpwd import robustness
+from lpwd import robustness, student
 from service.heatmaps.layout import CODES, Layout
 from service.heatmaps.model import (
     Cell,
@@ -251,7 +250,7 @@ def _intervals(
     off = np.where(known, scores - means[..., None], 0.0)
     several = np.maximum(count, 2)
     deviation = np.sqrt((off**2).sum(axis=-1) / (several - 1))
-    half = stdtrit(several - 1, 0.975) * deviation / np.sqrt(several)
+    half = student.quantile(several - 1, 0.975) * deviation / np.sqrt(several)
     low, high = (np.where(count < 2, np.nan, end) for end in (means - half, means + half))
     return (np.maximum(low, 0.0), np.minimum(high, 1.0)) if metric.percent else (low, high)
 
