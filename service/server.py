@@ -1,14 +1,26 @@
 """The HTTP server, and how it ends: streams are closed first, so that nobody waits for them."""
 
+import gc
 import os
 import signal
+import socket
+import sys
 from types import FrameType
 
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 
 CLOSING = 5
 """Seconds that requests in progress get when the server ends."""
+
+
+THREADS = 16
+"""Requests that may be in the database, or computing, at once: more only wait for each other."""
+SWITCH = 0.001
+"""Seconds after which a thread lets another go on."""
+GARBAGE = (10_000, 20, 20)
+"""New objects, and collections of the young, after which garbage is looked for."""
 
 
 class Server(uvicorn.Server):
@@ -32,6 +44,17 @@ class Server(uvicorn.Server):
             )
         )
         self._stopping = app.state.stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, set up for short waits of many."""
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        # A thread that computes hands over sooner to the one that answers.
+        sys.setswitchinterval(SWITCH)
+        await super().startup(sockets)
+        # What is there now stays: no need to look through it for garbage again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in good order; at the second signal, at once."""

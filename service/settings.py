@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     checkpoint_bytes: ByteSize = ByteSize(10 * 10**9)
     """Room for all checkpoints together, such as `10GB`."""
 
+    runner_nice: Annotated[int, Field(ge=0, le=19)] = 5
+    """How far runner and training stand back for others on the machine, the API above all; as
+    `nice` counts it."""
     lease_seconds: PositiveFloat = 15.0
     """How long a runner may be silent before another takes its study."""
     drain_seconds: NonNegativeFloat = 20.0

@@ -28,16 +28,26 @@ def wait_until(what, *, patience=PATIENCE):
     return found
 
 
+def free_port():
+    """A port on which nothing listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Live:
     """`lpwd serve` on a folder of its own."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._env = {**os.environ, "LPWD_DATA_DIR": str(folder), **settings}
+        self._env = {
+            **os.environ,
+            "LPWD_DATA_DIR": str(folder),
+            "LPWD_RUNNER_NICE": "0",
+            **settings,
+        }
         self.log = folder / "serve.log"
         self.process: subprocess.Popen[bytes] | None = None
 

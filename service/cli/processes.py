@@ -120,6 +120,7 @@ def runner(verbose: VerboseOption = False) -> None:
 
     here = settings()
     log(here, verbose)
+    os.nice(here.runner_nice)  # before Ray is started: its workers take after this process
     share_datasets(here)
     check_plugins()
     open_database(here).close()

@@ -8,9 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for another to finish."""
+CONNECTIONS = 10
+"""Connections kept open; as many again for a moment. More than there are threads to use them."""
 WRITING = "lpwd_writing"
 
 
@@ -33,7 +36,11 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         if self.sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _sqlite(parsed) if self.sqlite else create_engine(parsed, pool_pre_ping=True)
+        self.engine = (
+            _sqlite(parsed)
+            if self.sqlite
+            else create_engine(parsed, pool_pre_ping=True, pool_size=CONNECTIONS)
+        )
         self._writer = self.engine.execution_options(**{WRITING: True})
         # SQLite's readers see one state anyhow, from their first statement on.
         self._reader = (
@@ -65,7 +72,9 @@ class Database:
 
 
 def _sqlite(url: Any) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
+    engine = create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT}, poolclass=QueuePool, pool_size=CONNECTIONS
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
