@@ -21,6 +21,8 @@ _ASSIGNED = re.compile(
     r"""(\b[\w-]*(?:token|password|passwd|secret|api[_-]?key)["']?\s*[:=]\s*["']?)[^\s"'&,;)]+""",
     re.IGNORECASE,
 )
+_SIGNING = re.compile(r"\bwhsec_[A-Za-z0-9+/=]{8,}")
+"""What signs the deliveries to a webhook."""
 _KEY = re.compile(r"\blpwd_[A-Za-z0-9]+_[A-Za-z0-9_-]{8,}")
 """An API key of this service."""
 
@@ -56,6 +58,7 @@ def hide_in(text: str) -> str:
     text = _HEADER.sub(rf"\g<1>\g<2>{HIDDEN}", text)
     text = _CREDENTIALS.sub(rf"\g<1>\g<2>{HIDDEN}", text)
     text = _ASSIGNED.sub(rf"\g<1>{HIDDEN}", text)
+    text = _SIGNING.sub(f"whsec_{HIDDEN}", text)
     return _KEY.sub(f"lpwd_{HIDDEN}", text)
 
 

@@ -105,6 +105,9 @@ class Settings(BaseSettings):
 
     ray_address: str = "local"
     """`local` starts Ray here; else the address of a cluster (`ray://…`, `host:port`, `auto`)."""
+    ray_without_token: bool = False
+    """Join a cluster though this process has no token for it (`RAY_AUTH_MODE=token`): only where
+    nobody else reaches Ray's ports."""
     worker_device: str = Field(default="auto", pattern="^(auto|cpu|gpu)$")
     """`cpu`, `gpu`, or GPUs if there are any."""
     workers_per_gpu: PositiveInt | Literal["auto"] = "auto"

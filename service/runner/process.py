@@ -2,10 +2,11 @@
 
 import logging
 import math
+import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,10 +81,29 @@ def run(settings: Settings, stop: threading.Event) -> None:
         database.close()
 
 
+def check_token(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Refuse a cluster that lets in everybody: whoever reaches its ports can run code there.
+
+    Ray uses a token by itself for a cluster of its own, and for no other.
+
+    Raises:
+        ConnectionError: No token would be sent, and that is not wanted.
+    """
+    if settings.ray_address == "local" or settings.ray_without_token:
+        return
+    if environment.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise ConnectionError(
+            f"the Ray cluster at {settings.ray_address} would be joined without a token: set "
+            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN for this process and all of the cluster's, or "
+            "LPWD_RAY_WITHOUT_TOKEN=true where nobody else reaches Ray's ports"
+        )
+
+
 def _on_one_cluster(
     database: Database, presence: Presence, settings: Settings, stop: threading.Event
 ) -> None:
     """Work until told to stop, or until the cluster is lost."""
+    check_token(settings, os.environ)
     logger.info("connecting to Ray: %s", settings.ray_address)
     connection = connect(settings.ray_address)
     adopt()  # only now: Ray has a handler of its own in place
