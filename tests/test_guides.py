@@ -120,6 +120,7 @@ def test_the_guide_to_rest_shows_every_address(settings):
     shown = re.sub(r"\{|\}", "", shown).replace("heatmap.$form", " ".join(forms("heatmap")))
     for what in ("difference", "report"):
         shown = shown.replace(f"{what}.$form", " ".join(forms(what)))
+    shown = shown.replace("compare.$form", "compare.svg compare.png")
     for path in create_app(settings).openapi()["paths"]:
         wanted = re.escape(path.removeprefix("/api/v1"))
         wanted = re.sub(r"\\\{\w+\\\}", r"[\\w$().\\- ]+", wanted)

@@ -44,6 +44,38 @@ def robustness(results: StudyResults) -> Table:
     return table
 
 
+def side_by_side(found: Mapping[str, Any]) -> Table:
+    """Return one line a study and optimizer, from what `Client.compare` returns."""
+    metric = found["metric"]
+    score = _percent if metric["percent"] else _plain
+    unit = " in %" if metric["percent"] else ""
+    table = Table(
+        title=f"{found['task']}, {metric['split']} {metric['name']}{unit}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for name in ("study", "optimizer"):
+        table.add_column(name, no_wrap=True)
+    for name in ("best", "95 %", "lr", "wd", "width", "safe wd"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for study in found["studies"]:
+        for number, row in enumerate(study["robustness"]):
+            table.add_row(
+                "" if number else study["id"],
+                Text(row.title),
+                score(row.best),
+                _span(row.best_low, row.best_high, score),
+                _rate(row.learning_rate),
+                _rate(row.weight_decay),
+                _width(row),
+                _span(*_ends(row.safe_decays), _rate),
+                Text("" if number else study["name"]),
+            )
+    return table
+
+
 def comparison(found: Comparison) -> Table:
     """Return one line an optimizer and measure: the difference to the reference."""
     metric = found.metric

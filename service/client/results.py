@@ -1,6 +1,7 @@
 """What came of a study: maps, tables, comparisons, files."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -40,6 +41,7 @@ EXPORTS = {
     },
 }
 """What may be saved, in which forms, and the operation that makes each."""
+ACROSS = {".png": "GET /compare.png", ".svg": "GET /compare.svg"}
 FORMS = tuple(EXPORTS["heatmap"])
 """Of maps; others have some of these."""
 Split = Literal["test", "validation"]
@@ -117,6 +119,74 @@ class Results(Transport):
         query = {"reference": reference, "split": split, "tolerance": tolerance}
         answer = self._ask("GET /studies/{study_id}/comparison", query=query, study_id=study_id)
         return parsed(lambda _: _with_cells(Comparison, answer.json(), "optimizers"), answer)
+
+    def compare(
+        self,
+        study_ids: Sequence[str],
+        *,
+        split: Split | None = None,
+        tolerance: float | None = None,
+    ) -> dict[str, Any]:
+        """Compare studies of one task: side by side, what differs, and the differences.
+
+        Args:
+            study_ids: From two to ten grids; the others are compared with the first.
+            split: Which data the scores come from; by default ``test``.
+            tolerance: ε of the tolerance set, in the metric's own unit.
+
+        Returns:
+            `studies` with their robustness rows, `distinctions`, and under `comparison` what
+            `comparison` returns, over all that is shared; None where nothing is.
+        """
+        query = {"study": list(study_ids), "split": split, "tolerance": tolerance}
+        answer = self._ask("GET /compare", query=query)
+
+        def read(_: bytes) -> dict[str, Any]:
+            found: dict[str, Any] = answer.json()
+            adapter = TypeAdapter(list[RobustnessRow])
+            for study in found["studies"]:
+                study["robustness"] = adapter.validate_python(study["robustness"])
+            if found["comparison"] is not None:
+                found["comparison"] = _with_cells(Comparison, found["comparison"], "optimizers")
+            return found
+
+        return parsed(read, answer)
+
+    def export_comparison(
+        self,
+        study_ids: Sequence[str],
+        to: str | os.PathLike[str],
+        *,
+        split: Split | None = None,
+        tolerance: float | None = None,
+        theme: Theme | None = None,
+        scale: float | None = None,
+    ) -> Path:
+        """Save the differences between studies as one figure.
+
+        Args:
+            study_ids: From two to ten grids; the others are compared with the first.
+            to: The file, in .svg or .png.
+            split: Which data the scores come from; by default ``test``.
+            tolerance: ε of the tolerance set, in the metric's own unit.
+            theme: Colours of the picture.
+            scale: Pixels a point, of a PNG.
+
+        Raises:
+            ValueError: The file's name ends in something else.
+            InvalidRequest: The studies share nothing.
+        """
+        operation = ACROSS.get(Path(to).suffix)
+        if operation is None:
+            raise ValueError(f"{Path(to).name!r} is no picture; name a file in .svg or .png")
+        query = {
+            "study": list(study_ids),
+            "split": split,
+            "tolerance": tolerance,
+            "theme": theme,
+            "scale": scale,
+        }
+        return self._save(to, operation, query=query)
 
     def manifest(self, study_id: str) -> dict[str, Any]:
         """Return what it takes to check a study, or to repeat it.

@@ -214,6 +214,23 @@ def test_optimizers_are_compared(lpwd, trained, tmp_path):
     assert len(target.read_text().splitlines()) == 17
 
 
+def test_studies_are_compared(lpwd, trained, database, study, tmp_path):
+    other = work.send(database, study(seeds=3, name="other"))
+    work.train(database, other)
+    figure = tmp_path / "figure.svg"
+    compared = lpwd("study", "compare", trained[:6], other, "-o", figure)
+    assert compared.status == 0, compared.err
+    assert "not the same: seeds: " in compared.out
+    assert "AdamW" in compared.out
+    assert "<svg" in figure.read_text()
+    assert of(lpwd("study", "compare", trained, other, "--json"))["comparison"]
+    assert lpwd("study", "compare", trained, other, "--reference", "adamw").status == 2
+    assert lpwd("study", "compare", trained, other, "-o", tmp_path / "x.bmp").status == 2
+    within = tmp_path / "within.png"
+    assert lpwd("study", "compare", trained, "--output", within).status == 0
+    assert within.stat().st_size > 1000
+
+
 def test_reports_and_manifests(lpwd, trained, tmp_path):
     for form in ("html", "md", "tex"):
         file = tmp_path / f"report.{form}"

@@ -1,7 +1,7 @@
 """What came of a study: tables and files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,19 +51,80 @@ def robustness(
 @connected
 def compare(
     client: Client,
-    study: StudyArgument,
+    studies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STUDY",
+            help="One study, to compare its optimizers; or several, to compare with the first.",
+            autocompletion=completion.studies,
+        ),
+    ],
     reference: ReferenceOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Save the figure of it, in .svg or .png."),
+    ] = None,
     split: SplitOption = None,
     tolerance: ToleranceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a study's optimizers with one of them: paired over seeds, with tests.
+    """Compare the optimizers of a study, or studies of one task: paired over seeds, with tests.
 
     Example: lpwd study compare 3fa9 --reference adamw
     """
-    wanted = study_id(client, study)
-    found = client.comparison(wanted, reference=reference, split=split, tolerance=tolerance)
-    show_json(found) if as_json else console().print(tables.comparison(found))
+    ids = [study_id(client, one) for one in studies]
+    if len(ids) == 1:
+        found = client.comparison(ids[0], reference=reference, split=split, tolerance=tolerance)
+        show_json(found) if as_json else console().print(tables.comparison(found))
+    elif reference is not None:
+        raise typer.BadParameter(
+            "--reference is for one study; several are compared with the first"
+        )
+    else:
+        across = client.compare(ids, split=split, tolerance=tolerance)
+        show_json(across) if as_json else _across(across)
+    if output is not None:
+        _picture(client, ids, output, reference, split, tolerance)
+
+
+def _across(found: dict[str, Any]) -> None:
+    """Print studies beside one another."""
+    console().print(tables.side_by_side(found))
+    for one in found["distinctions"]:
+        mark = ", which changes numbers" if one["matters"] else ""
+        say(f"not the same{mark}: {one['what']}: {' | '.join(one['values'])}")
+    if found["comparison"] is None:
+        say("they share no optimizer at the same rates and seeds: nothing to subtract")
+    else:
+        console().print(tables.comparison(found["comparison"]))
+
+
+def _picture(
+    client: Client,
+    ids: list[str],
+    to: Path,
+    reference: str | None,
+    split: Split | None,
+    tolerance: float | None,
+) -> None:
+    """Save the figure of a comparison."""
+    try:
+        if len(ids) == 1:
+            client.export(
+                ids[0],
+                to,
+                what="difference",
+                reference=reference,
+                split=split,
+                tolerance=tolerance,
+            )
+        else:
+            client.export_comparison(ids, to, split=split, tolerance=tolerance)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    except OSError as error:
+        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
+    typer.echo(f"wrote {to}", err=True)
 
 
 @connected
