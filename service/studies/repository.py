@@ -387,7 +387,9 @@ def release_trials(session: Session, study_id: str) -> None:
         delete(PointRow).where(PointRow.study_id == study_id, PointRow.state == PointState.RUNNING)
     )
     live = select(StudyRow.lease_token).where(
-        StudyRow.lease_token.is_not(None), StudyRow.lease_expires_at > clock.now(session)
+        StudyRow.state == StudyState.RUNNING,  # for the index's sake: no other has a lease
+        StudyRow.lease_token.is_not(None),
+        StudyRow.lease_expires_at > clock.now(session),
     )
     mine = select(StudyTrialRow.trial_key).where(StudyTrialRow.study_id == study_id)
     released = session.scalars(

@@ -5,11 +5,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import JSON, MetaData, Table, insert, select
+from alembic.script import ScriptDirectory
+from sqlalchemy import JSON, MetaData, Table, insert, inspect, select
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.db import Database, schema
+from service.db.check import check
 from service.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -200,3 +202,32 @@ def test_the_service_goes_on_with_an_old_database(old, blank_url):
         )
         assert again.status_code == 200, again.text
         assert again.json()["study"]["id"] == "float64"
+
+
+@pytest.mark.parametrize("revision", schema.REVISIONS)
+def test_there_is_a_way_up_and_back_from_every_revision(old, revision):
+    schema.upgrade(old, revision)
+    before = {name: read(old, name) for name in tables(old)}
+    assert len(before["trials"]) == len(PRECISIONS)
+    for _ in range(2):
+        schema.upgrade(old)
+        assert schema.pending(old) == []
+        schema.downgrade(old, revision)
+        assert schema.current(old) == revision
+        assert {name: read(old, name) for name in tables(old)} == before
+    schema.upgrade(old)
+    assert [one.wrong for one in check(old) if one.name.startswith(("the file", "what is"))] in (
+        [],
+        [0, 0],
+    )
+    schema.downgrade(old, "base")
+    assert tables(old) == set()
+
+
+def test_the_revisions_are_those_that_there_are():
+    scripts = ScriptDirectory.from_config(schema._config())
+    assert [one.revision for one in scripts.walk_revisions()][::-1] == list(schema.REVISIONS)
+
+
+def tables(database):
+    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
