@@ -142,11 +142,11 @@ class SearchRun:
             exhausted = self._exhausted(past)
             if exhausted and weighed_all:
                 return self._finish()
+            if (limit := self._lease.usage.exceeded) is not None:
+                return self._fail(limit)
             try:
                 if self._follow(past):
                     return self._finish()
-                if (limit := self._lease.usage.exceeded) is not None:
-                    return self._fail(limit)
             except SearchLostError as error:
                 self._losses += 1
                 logger.warning("study %s: %s", self._lease.study_id, error)

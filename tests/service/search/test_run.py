@@ -11,6 +11,7 @@ from service.studies.model import StudyState
 from service.studies.queries import summary
 from tests.service import work
 from tests.service.search import points
+from workers.connection import ClusterLostError
 from workers.search.process import SearchLostError
 
 
@@ -84,3 +85,23 @@ def test_a_search_that_the_present_code_cannot_train_fails_and_says_so(
         session.execute(update(StudyRow).where(StudyRow.id == study_id).values(spec=spec))
     assert run(database, never) is StudyState.FAILED
     assert said in error(database, study_id)
+
+
+def test_a_search_at_its_limit_ends_without_a_process_and_says_how_to_go_on(database, searching):
+    study_id = searching()
+    used = {"training_limit": 10.0, "seconds_trained": 10.0}
+    with database.write() as session:
+        session.execute(update(StudyRow).where(StudyRow.id == study_id).values(**used))
+    assert run(database, never) is StudyState.FAILED
+    assert "it reached its limit of 10 s of training" in error(database, study_id)
+    assert "limits.training_seconds" in error(database, study_id)
+
+
+def test_a_search_whose_cluster_is_gone_says_so_to_its_runner(database, searching):
+    searching()
+
+    def gone(_):
+        raise ClusterLostError("Ray's raylet died")
+
+    with pytest.raises(ClusterLostError):
+        run(database, gone)
