@@ -171,6 +171,21 @@ class Planner:
         trials = tuple(run.pack.trials[position] for position in run.open)
         self.waiting.appendleft(PackRun(Pack(trials)))
 
+    def apart(self, run: PackRun) -> None:
+        """Put what is open of a pack that failed at the head, divided, to find out what fails.
+
+        By optimizer first, as errors mostly are one's; then in halves.
+        """
+        trials = [run.pack.trials[position] for position in run.open]
+        by_label: dict[str, list[TrialSpec]] = {}
+        for trial in trials:
+            by_label.setdefault(self.label(trial), []).append(trial)
+        parts = list(by_label.values())
+        if len(parts) == 1:
+            half = len(trials) // 2
+            parts = [trials[:half], trials[half:]]
+        self.waiting.extendleft(PackRun(Pack(tuple(part))) for part in reversed(parts))
+
     def look_for_checkpoints(self) -> None:
         """Have the next look into the database find packs that were begun and lost."""
         self._begun_before = True

@@ -76,6 +76,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
                 if lost > CLUSTERS:
                     raise
                 logger.warning("%s; connecting anew", error)
+                presence.tell(RunnerState.IDLE)
     finally:
         presence.close()
         database.close()

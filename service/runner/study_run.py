@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -39,6 +39,8 @@ PATIENCE = 0.5
 """Seconds to wait for news from the workers before the lease is renewed."""
 PROGRESS_EVERY = 1.0
 """Seconds between two notes of how far running packs have come."""
+ALIKE = 20
+"""Trials that fail alone, for the same reason, after which packs are not searched for them."""
 REMEMBERED = 20
 """Packs, the last that ended, of which the pace is remembered."""
 
@@ -96,6 +98,8 @@ class StudyRun:
         self._running: dict[int, PackRun] = {}
         self._ended: deque[Timing] = deque(maxlen=REMEMBERED)
         self._seen: set[Device] = set()
+        self._alike: Counter[str] = Counter()
+        """How many packs were given up, by their reason."""
         self._noted = 0.0
         self._counted = time.monotonic()
         self._trained = 0.0
@@ -365,13 +369,22 @@ class StudyRun:
         self._planner.look_for_checkpoints()
 
     def _fail(self, running: PackRun, reason: str) -> None:
-        """Give the trials of a pack up; but one that could not go on is begun anew."""
+        """Give up the trials of a pack that fail; the others are trained without them.
+
+        A pack that could not go on is begun anew.
+        """
         self._checkpoints.remove(self._lease.study_id, running.keys)
         if running.saved is not None and not running.advanced:
             logger.warning("a checkpoint is of no use, its pack begins anew: %s", reason)
             self._put_back(running)
             self._planner.again(running)
             return
+        if len(running.open) > 1 and self._alike[reason] < ALIKE:
+            logger.warning("a pack of %d trials failed and is divided: %s", running.size, reason)
+            self._put_back(running)
+            self._planner.apart(running)
+            return
+        self._alike[reason] += 1
         logger.error("a pack of study %s failed: %s", self._lease.study_id, reason)
         reasons = dict.fromkeys(running.open_keys, reason)
         self._patiently(lambda: give_up(self._database, self._lease, reasons))

@@ -110,7 +110,7 @@ def test_a_cancelled_search_ends_at_once_and_so_does_a_stopped_one(live):
     study_id = submit(live, budget=endless)
     search = wait_until(lambda: points(live) and the_search(live))
     with live.client() as client:
-        assert client.cancel(study_id) is StudyState.CANCELLED
+        assert client.cancel(study_id).state is StudyState.CANCELLED
     wait_until(lambda: not running(search))
     assert points(live) == {}
     study_id = submit(live, budget=endless)  # for which the runner and its devices are free

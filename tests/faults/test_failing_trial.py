@@ -1,0 +1,70 @@
+"""Trials that raise an error: each fails alone, with its reason, and the others are trained."""
+
+import os
+
+import pytest
+
+from service.studies.model import StudyState
+from service.trials.model import TrialState
+from tests.live import serving, wait_until
+from workers.training.seeds import Stream, derive
+
+TASK = """
+import numpy as np
+from torch import nn
+from workers.tasks import Metric, Problem, Splits, Task
+from workers.tasks.classification import accuracy, cross_entropy
+
+
+def load(seed):
+    if seed == {unwanted}:
+        raise FileNotFoundError("the split of seed 1 is not here")
+    numbers = np.random.default_rng(seed)
+    x = numbers.normal(size=(96, 16)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    return Splits(*((x[i:i + 32], y[i:i + 32]) for i in (0, 32, 64)))
+
+
+PROBLEM = Problem(load, lambda: nn.Linear(16, 2), cross_entropy, accuracy)
+TASK = Task(
+    name="picky", title="Picky", summary="Has no seed 1.", version=1,
+    metric=Metric("accuracy", maximize=True, chance=0.5), epochs=3, batch_size=32,
+    examples=(32, 32, 32), licence="none", source="none", problem="picky:PROBLEM",
+)
+"""
+STUDY = {
+    "task": "picky",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "learning_rates": [0.001, 0.01],
+    "weight_decays": [0, 0.1],
+    "seeds": 4,
+}
+
+
+@pytest.fixture
+def live(tmp_path):
+    information = tmp_path / "picky-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: picky\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[lpwd.tasks]\npicky = picky:TASK\n")
+    (tmp_path / "picky.py").write_text(TASK.replace("{unwanted}", str(derive(1, Stream.SPLIT))))
+    (tmp_path / "data").mkdir()
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    with serving(tmp_path / "data", PYTHONPATH=path) as live:
+        yield live
+
+
+def test_a_trial_fails_alone_and_keeps_its_reason(live):
+    with live.client() as client:
+        study_id = client.submit(STUDY).study.id
+        study = wait_until(lambda: (now := client.study(study_id)).state.final and now)
+        trials = list(client.trials(study_id))
+    assert study.state is StudyState.FAILED
+    assert study.error.startswith("8 trials could not be trained; the first: FileNotFoundError")
+    assert {(trial.state, trial.seed == 1) for trial in trials} == {
+        (TrialState.DONE, False),
+        (TrialState.FAILED, True),
+    }
+    for trial in trials:
+        if trial.seed == 1:
+            assert trial.reason == "FileNotFoundError: the split of seed 1 is not here"
