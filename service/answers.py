@@ -21,9 +21,9 @@ from service.db import Database
 from service.errors import NotFoundError
 from service.events.revisions import Revisions, revisions
 
-KEPT = 48 * 1024 * 1024
+KEPT = 24 * 1024 * 1024
 """Bytes of all kept answers together."""
-LARGEST = KEPT // 4
+LARGEST = KEPT // 3
 """Bytes of an answer that is kept."""
 
 State = tuple[tuple[str, int], ...]
@@ -113,7 +113,8 @@ class Answers:
             return unchanged(same)
         number, file = await run_in_threadpool(_written, write)
         etag = tag(about, ((study_id, number),))
-        return send_file(file, kind.media_type, etag, _filename(kind, [study_id]))
+        name = _filename(kind, [study_id])
+        return send_file(file, kind.media_type, etag, name, weak=kind.compress)
 
     async def _state(self, study_ids: Sequence[str]) -> State:
         numbers = await asyncio.gather(*map(self._revisions.current, study_ids))

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp
+from threadpoolctl import threadpool_limits
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
@@ -97,6 +98,9 @@ class Service(FastAPI):
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the application on the database that the settings name."""
+    # Small products of matrices: more threads would but wait for one another, and for cores that
+    # train.
+    threadpool_limits(1, user_api="blas")
     database = Database(settings.url)
     renderer = Renderer()
     cache = ResultsCache()

@@ -17,8 +17,10 @@ CACHE_CONTROL = "private, no-cache"
 """May be kept by whoever asked, and not be used again without asking whether it still holds."""
 VARY = {"Vary": "Accept-Encoding"}
 """The middleware that compresses adds it to what is sent plain."""
-LEVEL = 5
-"""Of compression."""
+LEVEL, QUICK_LEVEL = 5, 1
+"""Of compression: of large answers quick rather than thorough."""
+LARGE = 1_000_000
+"""Bytes from which an answer is large."""
 SMALL = 500
 """Bytes below which compression is not worth it."""
 PIECE = 256 * 1024
@@ -56,7 +58,7 @@ def represent(
     """Make an answer, compressed as well where that is wanted and pays."""
     zipped = None
     if compress and len(body) >= SMALL:
-        zipped = gzip.compress(body, LEVEL, mtime=0)
+        zipped = gzip.compress(body, LEVEL if len(body) < LARGE else QUICK_LEVEL, mtime=0)
     return Representation(body, zipped, media_type, etag, filename)
 
 
@@ -97,11 +99,22 @@ def send(request: Request, found: Representation) -> Response:
     return Response(body, media_type=found.media_type, headers=headers)
 
 
-def send_file(file: BinaryIO, media_type: str, etag: str, filename: str) -> Response:
-    """Answer with a file, a piece at a time, and close it."""
+def send_file(
+    file: BinaryIO, media_type: str, etag: str, filename: str, *, weak: bool = False
+) -> Response:
+    """Answer with a file, a piece at a time, and close it.
+
+    Args:
+        file: Closed at the end.
+        media_type: What it is.
+        etag: Without quotes.
+        filename: For who saves it.
+        weak: Whether it may be compressed on its way, so that its tag does not stand for its bytes.
+    """
     length = os.fstat(file.fileno()).st_size
     headers = {
         **_headers(etag),
+        "ETag": f'{"W/" if weak else ""}"{etag}"',
         "Content-Disposition": f'attachment; filename="{filename}"',
         "Content-Length": str(length),
     }

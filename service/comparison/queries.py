@@ -20,7 +20,7 @@ class Comparisons:
     _kept: Kept[Comparison]
 
     @classmethod
-    def through(cls, results: ResultsCache, cells: int = 30_000) -> "Comparisons":
+    def through(cls, results: ResultsCache, cells: int = 12_000) -> "Comparisons":
         """Read trials through `results`; keep comparisons of `cells` cells at most."""
         return cls(results, Kept(cells))
 

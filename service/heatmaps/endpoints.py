@@ -52,7 +52,7 @@ PDF = kind("pdf", "application/pdf", compress=False)
 VEGA_LITE = kind("vl.json", "application/vnd.vegalite.v5+json")
 ROBUSTNESS = Kind("robustness.json", "application/json")
 CURVES = Kind("curves.json", "application/json")
-TRIALS_CSV = Kind("trials.csv", "text/csv; charset=utf-8")
+TRIALS_CSV = Kind("trials.csv", "text/csv; charset=utf-8", compress=False)
 TRIALS_PARQUET = Kind("trials.parquet", "application/vnd.apache.parquet", compress=False)
 
 

@@ -1,18 +1,19 @@
 """`/studies/{id}/manifest` and `/studies/{id}/report.*`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from service.answers import Kind
-from service.app_state import AnswersOf, ComparisonsOf, RendererOf
+from service.app_state import AnswersOf, ComparisonsOf, DatabaseOf, RendererOf
 from service.comparison.endpoints import ReferenceOf
-from service.heatmaps.endpoints import CONFLICT, NOT_CHANGED, Results, content, encoded
+from service.heatmaps.endpoints import CONFLICT, NOT_CHANGED, Results, content
 from service.problems import PROBLEMS
 from service.reports.content import Report, gather
-from service.reports.manifest import manifest
+from service.reports.manifest import write_manifest
 from service.reports.rendering import to_html, to_latex, to_markdown
 
 router = APIRouter(
@@ -31,15 +32,16 @@ POLICY = {
 
 
 @router.get("/manifest", response_model=dict[str, Any])
-async def read_manifest(request: Request, study_id: str, answers: AnswersOf) -> Response:
+async def read_manifest(
+    request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
+) -> Response:
     """Return what it takes to check a study, or to repeat it: versions, the study in full, what
     sends it again, devices, seeds, data sets, every trial, and a hash of the results."""
 
-    def make(session: Session) -> Callable[[], bytes]:
-        found = manifest(session, study_id)
-        return lambda: encoded(found)
+    def write(path: Path) -> int:
+        return renderer.aside(write_manifest, database.address, study_id, path)
 
-    return await answers.give(request, MANIFEST, [study_id], (), make)
+    return await answers.give_file(request, MANIFEST, study_id, write)
 
 
 async def _report(

@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from platform import python_version
 from typing import Any
 
 from sqlalchemy import String, select, text, type_coerce
 from sqlalchemy.orm import Session
 
+from service.db import Database
 from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.events.repository import revision
 from service.search.planning import SearchSpec
 from service.studies.details import read_details
 from service.studies.planning import StudySpec
@@ -51,6 +54,26 @@ POINT_COLUMNS = (
     "device",
     "seconds",
 )
+
+
+def write_manifest(url: str, study_id: str, path: Path) -> int:
+    """Write a study's manifest as JSON. For a process beside the API's: it may be long.
+
+    Args:
+        url: Of the database.
+        study_id: The study.
+        path: Where to.
+
+    Returns:
+        The number of the study's last event, as of what was written.
+    """
+    database = Database(url)
+    try:
+        with database.read() as session, path.open("w", encoding="utf-8") as file:
+            json.dump(manifest(session, study_id), file, ensure_ascii=False, allow_nan=False)
+            return revision(session, study_id)
+    finally:
+        database.close()
 
 
 def manifest(session: Session, study_id: str) -> dict[str, Any]:
