@@ -7,7 +7,7 @@ either diverged, and a dot where nothing can be compared yet.
 from dashboards import formatting
 from dashboards.charts.grid import Grid, grid
 from dashboards.charts.heatmap import CROSS, alone, box, glyph_size, marks, on_grid
-from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config, diverging
+from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config, diverging, drawable
 from dashboards.formatting import rate
 from service.comparison.model import CellDifference, Comparison, OptimizerDifference
 
@@ -35,7 +35,7 @@ def figure(results: Comparison, *, title: str, theme: Theme) -> Spec:
         "padding": 16,
         "config": config(theme) | {"concat": {"spacing": 22}},
         "title": {
-            "text": title,
+            "text": drawable(title),
             "subtitle": subtitle(results),
             "fontSize": 16,
             "subtitleFontSize": 12,
@@ -119,7 +119,7 @@ def _titled(
     for layer in part["layer"]:
         layer.pop("name", None)  # names would have to be unique in the figure
     limit = max(grid(one).width, 160)
-    return part | {"title": {"text": one.title, "limit": limit, "offset": 8}}
+    return part | {"title": {"text": drawable(one.title), "limit": limit, "offset": 8}}
 
 
 def _panel(

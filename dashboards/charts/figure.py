@@ -7,7 +7,7 @@ from dashboards.charts import scale
 from dashboards.charts.grid import grid
 from dashboards.charts.heatmap import CROSS, panel
 from dashboards.charts.key import Glyph, key
-from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config
+from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config, drawable
 from service.heatmaps.model import Heatmap, StudyResults
 
 COLUMNS_MAX = 3
@@ -35,7 +35,7 @@ def heatmaps(results: StudyResults, *, title: str, theme: Theme) -> Spec:
         "padding": 16,
         "config": config(theme) | {"concat": {"spacing": 22}},
         "title": {
-            "text": title,
+            "text": drawable(title),
             "subtitle": subtitle(results),
             "fontSize": 16,
             "subtitleFontSize": 12,
@@ -71,7 +71,7 @@ def _titled_panel(
     for layer in part["layer"]:
         layer.pop("name", None)
     limit = max(grid(heatmap).width, 160)
-    return part | {"title": {"text": heatmap.title, "limit": limit, "offset": 8}}
+    return part | {"title": {"text": drawable(heatmap.title), "limit": limit, "offset": 8}}
 
 
 def _nothing(theme: Theme) -> Spec:

@@ -72,6 +72,14 @@ PAGE = Theme(
 )
 
 
+def drawable(text: str) -> str:
+    """Text for a title that may be cut: without characters of two code units, such as emoji.
+
+    Vega would cut one in the middle, and then nothing could be drawn. No font has them anyway.
+    """
+    return "".join(one if ord(one) < 0x10000 else "\N{WHITE SQUARE}" for one in text)
+
+
 def diverging(share: float, theme: Theme) -> str:
     """The colour of a difference: -1 is as much worse as the scale shows, 0 even, 1 better."""
     end, part = (theme.better if share > 0 else theme.worse), min(abs(share), 1.0)

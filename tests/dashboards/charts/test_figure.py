@@ -50,3 +50,9 @@ def test_png_is_a_png_of_the_asked_scale(renderer):
     assert one[:8] == b"\x89PNG\r\n\x1a\n"
     widths = [int.from_bytes(png[16:20]) for png in (one, two)]
     assert abs(2 * widths[0] - widths[1]) <= 2
+
+
+@pytest.mark.parametrize("length", [150, 151])
+def test_a_long_title_of_emoji_is_cut_without_harm(length, renderer):
+    said = text(renderer.render_svg(heatmaps(samples.one_cell(), title="🙂" * length, theme=LIGHT)))
+    assert any("□□" in one for one in said)
