@@ -27,7 +27,7 @@ class StudyState(StrEnum):
 
 
 TRANSITIONS: dict[StudyState, frozenset[StudyState]] = {
-    StudyState.QUEUED: frozenset({StudyState.RUNNING, StudyState.DONE, StudyState.CANCELLED}),
+    StudyState.QUEUED: frozenset({StudyState.RUNNING, StudyState.CANCELLED}),
     StudyState.RUNNING: frozenset(
         {StudyState.QUEUED, StudyState.DONE, StudyState.FAILED, StudyState.CANCELLED}
     ),

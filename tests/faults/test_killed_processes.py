@@ -99,15 +99,6 @@ def test_killed_runner_and_killed_worker(live):
     finish(live, study_id)
 
 
-def test_killed_api_comes_back(live):
-    study_id = submit(live)
-    live.child(r"service api").kill()
-    with live.client() as client:
-        wait_until(lambda: not client.ready())
-        wait_until(client.ready)
-    finish(live, study_id)
-
-
 def test_stopped_and_started_again_it_goes_on_by_itself(live):
     study_id = submit(live)
     half_way(live, study_id)
