@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
 from service.db.tables import CurveRow, EventRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.upsert import insert_new
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, resolve
 from service.studies.repository import trial_row
@@ -75,7 +75,7 @@ def _write(
             if position % curves_every == 0:
                 rows[CurveRow].append({"trial_key": key, "epochs": 5, "data": _CURVE})
     for table, found in rows.items():
-        session.execute(insert(table), found)
+        insert_new(session, table, found)
 
 
 def _study(study_id: str, spec: StudySpec, moment: datetime) -> dict[str, Any]:
