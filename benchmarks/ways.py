@@ -192,13 +192,13 @@ def service(grid: Grid, *, first: bool = False) -> Outcome:
 def _study(client: Any, grid: Grid) -> Outcome:
     began = time.perf_counter()
     study = client.submit(grid.request())
-    for seen in client.watch(study.study.id):
+    for seen in client.watch(study.study.id, listen=False):  # events come twice a second
         state = seen.state
     seconds = time.perf_counter() - began
     if state != "done":
         raise RuntimeError(f"the study ended {state}")
-    cells = client.results(study.study.id)["heatmaps"][0]["cells"]
-    return Outcome(seconds, [score for cell in cells for score in cell["scores"]])
+    cells = client.results(study.study.id).heatmaps[0].cells.values()
+    return Outcome(seconds, [score for cell in cells for score in cell.scores])
 
 
 def _warm(grid: Grid) -> TrialSpec:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from service.db import Database
 from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
-from service.heatmaps.queries import read_results
+from service.heatmaps.queries import ResultsCache
 from service.trials.model import KNOWN
 
 TRIALS = 525
@@ -68,14 +68,14 @@ def test_every_trial_is_there_once_with_its_curves(session):
 
 def test_every_optimizer_reaches_what_it_should(session):
     (study,) = session.scalars(select(StudyRow.id)).all()
-    rows = read_results(session, study, split="test", tolerance=0.01).robustness
+    rows = ResultsCache().results(session, study, split="test", tolerance=0.01).robustness
     assert len(rows) == 5
     assert all(row.best > 0.96 for row in rows)
 
 
 def test_the_strong_end_collapses(session):
     (study,) = session.scalars(select(StudyRow.id)).all()
-    for one in read_results(session, study, split="test", tolerance=0.01).heatmaps:
+    for one in ResultsCache().results(session, study, split="test", tolerance=0.01).heatmaps:
         strongest = [cell.mean for cell in one.cells.values() if cell.weight_decay >= 0.5]
         assert min(strongest) < one.best.mean - 0.1
 

@@ -86,7 +86,14 @@ def test_what_is_said_of_a_study_is_changed(lpwd, trained):
     assert lpwd("study", "note", trained, "-", stdin="two\nlines\n").status == 0
     assert lpwd("study", "note", trained).out == "two\nlines\n"
     assert of(lpwd("study", "priority", trained, "7", "--json"))["priority"] == 7
+    assert lpwd("study", "limit", trained, "--running", "60").status == 0
+    limits = of(lpwd("study", "limit", trained, "--training", "7200", "--json"))["limits"]
+    assert limits == {"running_seconds": 60, "training_seconds": 7200}
+    limits = of(lpwd("study", "limit", trained, "--running", "0", "--json"))["limits"]
+    assert limits == {"running_seconds": None, "training_seconds": 7200}
+    assert lpwd("study", "limit", trained).status == 2
     shown = lpwd("study", "show", trained).out
+    assert "of 2 h of training" in shown or "of 120 min of training" in shown
     for said in ("Figures", "paper", "two", "lines", "7"):
         assert said in shown
     assert lpwd("study", "priority", trained, "500").status == 2

@@ -22,6 +22,7 @@ for command in (
     changing.tag,
     changing.note,
     changing.priority,
+    changing.limit,
     changing.delete,
     reading.trials,
     results.robustness,

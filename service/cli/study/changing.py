@@ -224,6 +224,33 @@ def priority(
 
 
 @connected
+def limit(
+    client: Client,
+    study: StudyArgument,
+    running: Annotated[
+        float | None, typer.Option(min=0, help="Seconds that it may be running; 0 for no limit.")
+    ] = None,
+    training: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds that its trials may train, all workers together."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bound what a study may take; what is not named stays.
+
+    Example: lpwd study limit 3fa9 --training 36000
+    """
+    if running is None and training is None:
+        raise typer.BadParameter("name a limit: --running or --training, in seconds")
+    found = client.study(study_id(client, study))
+    limits = {
+        "running_seconds": found.limits.running_seconds if running is None else running or None,
+        "training_seconds": found.limits.training_seconds if training is None else training or None,
+    }
+    _changed(client.change_study(found.id, limits=limits), as_json)
+
+
+@connected
 def delete(
     client: Client,
     study: StudyArgument,
