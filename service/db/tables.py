@@ -380,6 +380,8 @@ class FiringRow(Base):
     study_id: Mapped[str | None] = mapped_column(ForeignKey("studies.id", ondelete="SET NULL"))
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    compared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When its study, which had ended, was compared with the one before."""
 
 
 class RunnerRow(Base):

@@ -13,6 +13,7 @@ from service.db.counters import Heartbeat
 from service.db.trouble import passing
 from service.retention import prune
 from service.runners.repository import sweep
+from service.schedules import regression
 from service.schedules.repository import any_due, fire_due
 from service.settings import Settings
 from service.webhooks import delivering
@@ -42,9 +43,13 @@ def run(settings: Settings, stop: threading.Event) -> None:
     beaten = swept = -math.inf
     troubled = False
     prune_at = time.monotonic() + PRUNE_FIRST
-    # Apart: a receiver that is slow delays no schedule.
-    webhooks = threading.Thread(target=delivering.run, args=(settings, stop), name="webhooks")
-    webhooks.start()
+    # Apart: a receiver that is slow, or a large study, delays no schedule.
+    beside = [
+        threading.Thread(target=delivering.run, args=(settings, stop), name="webhooks"),
+        threading.Thread(target=regression.run, args=(settings, stop), name="comparisons"),
+    ]
+    for thread in beside:
+        thread.start()
     try:
         while not stop.is_set():
             try:
@@ -69,7 +74,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
             heart.end()
     finally:
         stop.set()
-        webhooks.join()
+        for thread in beside:
+            thread.join()
         database.close()
 
 

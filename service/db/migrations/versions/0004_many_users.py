@@ -69,6 +69,8 @@ def upgrade() -> None:
     op.create_index("ix_studies_owner_id_claimed_at", "studies", ["owner_id", "claimed_at"])
     op.create_index("ix_studies_queue", "studies", QUEUE)
     _index_what_is_asked_for()
+    op.add_column("firings", sa.Column("compared_at", UTCDateTime(), nullable=True))
+    op.execute("UPDATE firings SET compared_at = created_at")
     op.add_column("trials", sa.Column("last_loss", sa.Text(), nullable=True))
     op.create_table(
         "study_tags",
@@ -235,6 +237,7 @@ def downgrade() -> None:
     """Take the change back: who sent a study, and what people wrote about it, is forgotten."""
     for table in ("counters", "heartbeats", "deliveries", "webhooks", "runners", "study_tags"):
         op.drop_table(table)
+    op.drop_column("firings", "compared_at")
     op.drop_column("trials", "last_loss")
     for name, (columns, _) in PARTIAL.items():
         op.drop_index(name, "trials")
