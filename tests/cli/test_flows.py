@@ -9,6 +9,9 @@ import yaml
 
 from service.client import Client
 from service.db.tables import StudyRow
+from service.keys import repository as keys
+from service.keys.model import Role
+from tests.listening import listening
 from tests.service import work
 
 AWAY = "http://127.0.0.1:9"
@@ -323,3 +326,26 @@ def test_the_address_and_the_key_are_checked(lpwd, tmp_path):
     refused = lpwd("study", "list", "--api-key-file", key)
     assert refused.status == 2
     assert "not a key" not in refused.err
+
+
+def test_a_key_is_taken_from_a_file_or_the_environment(
+    lpwd, database, settings, tmp_path, monkeypatch
+):
+    with database.write() as session:
+        made = keys.create(session, name="ann", role=Role.READER, expires_at=None)
+    file = tmp_path / "key"
+    file.write_text(f"{made.token}\n")
+    with listening(settings.model_copy(update={"access": "keys"})) as address:
+        monkeypatch.setenv("LPWD_SERVER", address)
+        needed = lpwd("study", "list")
+        assert needed.status == 4
+        assert "key" in needed.err
+        assert lpwd("study", "list", "--api-key-file", file).status == 0
+        file.write_text("lpwd_000000000000_" + "0" * 64)
+        assert lpwd("study", "list", "--api-key-file", file).status == 4
+        monkeypatch.setenv("LPWD_API_KEY", made.token)
+        assert lpwd("study", "list").status == 0
+        forbidden = lpwd("submit", "--preset", "nightly")
+        assert forbidden.status == 4
+        assert "submitter" in forbidden.err
+        assert made.token not in forbidden.err
