@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,6 +15,10 @@ from workers.contracts import ENGINE_VERSION
 
 CACHE_CONTROL = "private, no-cache"
 """May be kept by whoever asked, and not be used again without asking whether it still holds."""
+NOT_CHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What the client has, by `If-None-Match`, still holds"}
+}
+"""For `responses=`."""
 VARY = {"Vary": "Accept-Encoding"}
 """The middleware that compresses adds it to what is sent plain."""
 LEVEL, QUICK_LEVEL = 5, 1
@@ -53,7 +57,7 @@ class Representation:
 
 
 def represent(
-    body: bytes, media_type: str, etag: str, filename: str, *, compress: bool
+    body: bytes, media_type: str, etag: str, filename: str, *, compress: bool = True
 ) -> Representation:
     """Make an answer, compressed as well where that is wanted and pays."""
     zipped = None

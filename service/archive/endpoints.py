@@ -17,7 +17,8 @@ from service.archive.errors import ArchiveTooLargeError
 from service.archive.schemas import ImportAnswer
 from service.archive.storing import Imported, load
 from service.archive.writing import require_ended, write
-from service.heatmaps.endpoints import NOT_CHANGED, content
+from service.conditional import NOT_CHANGED
+from service.heatmaps.endpoints import content
 from service.problems import PROBLEMS
 
 router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)

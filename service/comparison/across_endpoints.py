@@ -13,10 +13,10 @@ from service.app_state import AnswersOf, RendererOf, ResultsOf
 from service.comparison.across_queries import read_across
 from service.comparison.exports import to_json
 from service.comparison.studies import MOST, Across
+from service.conditional import NOT_CHANGED
 from service.errors import InvalidRequestError
 from service.heatmaps.endpoints import (
     CONFLICT,
-    NOT_CHANGED,
     Scale,
     Split,
     ThemeOf,

@@ -13,9 +13,9 @@ from service.app_state import ComparisonsOf, RendererOf
 from service.comparison.exports import to_csv, to_json
 from service.comparison.model import Comparison
 from service.comparison.queries import Comparisons
+from service.conditional import NOT_CHANGED
 from service.heatmaps.endpoints import (
     CONFLICT,
-    NOT_CHANGED,
     Results,
     Scale,
     ThemeOf,

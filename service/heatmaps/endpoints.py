@@ -18,6 +18,7 @@ from dashboards import charts
 from dashboards.charts.theme import Theme as Colours
 from service.answers import Answers, Kind
 from service.app_state import AnswersOf, DatabaseOf, RendererOf, ResultsOf
+from service.conditional import NOT_CHANGED
 from service.heatmaps import parquet, trial_files
 from service.heatmaps.exports import to_columns, to_csv, to_json
 from service.heatmaps.model import StudyResults
@@ -26,9 +27,6 @@ from service.problems import PROBLEMS
 from service.studies.repository import row
 from workers.contracts import ENGINE_VERSION
 
-NOT_CHANGED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "What the client has, by `If-None-Match`, still holds"}
-}
 CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {**PROBLEMS[422], "description": "The study is a search, which has no map"}
 }

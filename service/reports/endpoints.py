@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from service.answers import Kind
 from service.app_state import AnswersOf, ComparisonsOf, DatabaseOf, RendererOf
 from service.comparison.endpoints import ReferenceOf
-from service.heatmaps.endpoints import CONFLICT, NOT_CHANGED, Results, content
+from service.conditional import NOT_CHANGED
+from service.heatmaps.endpoints import CONFLICT, Results, content
 from service.problems import PROBLEMS
 from service.reports.content import Report, gather
 from service.reports.manifest import write_manifest

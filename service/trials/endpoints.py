@@ -1,10 +1,12 @@
 """`/studies/{id}/trials` and `/trials/{key}`."""
 
+import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
 from service.app_state import DatabaseOf
+from service.conditional import NOT_CHANGED, represent, send, tag
 from service.problems import PROBLEMS
 from service.trials import queries
 from service.trials.model import TrialState
@@ -26,8 +28,10 @@ def of_study(
         return queries.of_study(session, study_id, state=state, offset=offset, limit=limit)
 
 
-@router.get("/trials/{key}")
-def read(key: str, database: DatabaseOf) -> TrialWithCurves:
+@router.get("/trials/{key}", response_model=TrialWithCurves, responses=NOT_CHANGED)
+def read(key: str, request: Request, database: DatabaseOf) -> Response:
     """Return one trial with its curves."""
     with database.read() as session:
-        return queries.with_curves(session, key)
+        body = queries.with_curves(session, key).model_dump_json().encode()
+    etag = tag("trial", hashlib.sha256(body).hexdigest())
+    return send(request, represent(body, "application/json", etag, f"trial-{key}.json"))

@@ -208,3 +208,15 @@ def test_trials_of_a_search_have_no_label(client, database, study):
     refused = client.get(f"{STUDIES}/{study_id}/heatmap.parquet")
     assert refused.status_code == 409
     assert "is a search" in refused.json()["detail"]
+
+
+def test_a_trial_has_a_tag_that_changes_with_it(client, database, sent):
+    study_id = sent()
+    address = f"/api/v1/trials/{work.to_do(database, study_id)[0]}"
+    first = client.get(address)
+    etag = first.headers["etag"]
+    assert client.get(address, headers={"If-None-Match": etag}).status_code == 304
+    work.train(database, study_id)
+    after = client.get(address, headers={"If-None-Match": etag})
+    assert after.status_code == 200
+    assert after.json()["state"] == "done"
