@@ -87,8 +87,8 @@ def train_all(database, stop):
                 held.finish(session)
 
 
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the examples use jq, as people do")
 def test_the_guide_to_rest_runs(address, tmp_path, refusals):
-    assert shutil.which("jq"), "the guide's examples need jq: sudo apt-get install jq"
     script = "\n".join(blocks("rest.md", "sh")).replace(SERVER, address)
     done = subprocess.run(
         ["bash", "-ec", script],
