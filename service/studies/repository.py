@@ -119,7 +119,10 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
     now = utcnow()
     study_id = secrets.token_hex(6)
     keys = list(spec.keyed)
-    new = insert_new(session, TrialRow, (trial_row(t, key, now) for key, t in spec.keyed.items()))
+    # In the order of their keys they are neighbours in every index: quicker where there are many.
+    placed = sorted((key, position) for position, key in enumerate(keys))
+    rows = (trial_row(spec.keyed[key], key, now) for key, _ in placed)
+    new = insert_new(session, TrialRow, rows)
     # Mostly all are new, and there is no need to ask after a hundred thousand.
     retried = retry_failed(session, keys) if new < len(keys) else []
     known = count_known(session, keys) if new < len(keys) else 0
@@ -145,7 +148,7 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
         StudyTrialRow,
         (
             {"study_id": study_id, "trial_key": key, "position": position}
-            for position, key in enumerate(keys)
+            for key, position in placed
         ),
     )
     if done:
