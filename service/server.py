@@ -12,6 +12,8 @@ import uvicorn
 from anyio import to_thread
 from fastapi import FastAPI
 
+from service.http_protocol import BoundedHttp
+
 CLOSING = 5
 """Seconds that requests in progress get when the server ends."""
 
@@ -53,6 +55,7 @@ class Server(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
+                http=BoundedHttp,
                 log_config=None,
                 timeout_graceful_shutdown=CLOSING,
                 server_header=False,

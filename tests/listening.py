@@ -10,8 +10,11 @@ from service.app import create_app
 
 
 @contextmanager
-def listening(settings, around=lambda app: app):
-    """Serve the application, with something around it; yields its address."""
+def listening(settings, around=lambda app: app, **options):
+    """Serve the application, with something around it; yields its address.
+
+    Options are uvicorn's.
+    """
     server = uvicorn.Server(
         uvicorn.Config(
             around(create_app(settings)),
@@ -19,6 +22,7 @@ def listening(settings, around=lambda app: app):
             log_config=None,
             ws="none",
             timeout_graceful_shutdown=1,
+            **options,
         )
     )
     thread = threading.Thread(target=server.run)
