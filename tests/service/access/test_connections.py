@@ -2,28 +2,19 @@
 
 import json
 import socket
-import threading
 import time
 
 import pytest
 
 from service import http_protocol
-from service.app import create_app
-from service.server import Server
+from tests.listening import listening
 
 
 @pytest.fixture
 def port(settings, monkeypatch):
     monkeypatch.setattr(http_protocol, "SLOWEST_HEAD", 0.6)
-    server = Server(create_app(settings), host="127.0.0.1", port=0)
-    # Not in the main thread, where signals would be its own.
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
+    with listening(settings, http=http_protocol.BoundedHttp) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def talk(port, *pieces, pause=0.0):
@@ -73,10 +64,8 @@ def test_requests_are_not_smuggled(port):
     both = b"POST /api/v1/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n"
     both += b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n"
     assert talk(port, both).startswith(b"HTTP/1.1 400")
-    for bad in (
-        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
-        b"\0\1\2\r\n\r\n",
-    ):
+    two = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"
+    for bad in (two, b"\0\1\2\r\n\r\n"):
         assert talk(port, bad).startswith(b"HTTP/1.1 4")
     split = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\rb\r\nConnection: close\r\n\r\n"
     assert b"a\rb" not in talk(port, split)
