@@ -38,6 +38,7 @@ def demo(
         data_dir=folder,
         database_url="",
         host="127.0.0.1",
+        access="auto",
         port=_free_port(),
         ray_address="local",
     )

@@ -66,7 +66,7 @@ def list_keys() -> None:
         console.print("no keys yet: lpwd key create NAME --role admin", soft_wrap=True)
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in ("id", "name", "role", "state", "made", "expires", "last used"):
+    for column in ("id", "name", "role", "state", "made", "expires", "used"):
         table.add_column(column, no_wrap=column != "name")
     for key in keys:
         table.add_row(

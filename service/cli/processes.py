@@ -17,6 +17,8 @@ from service.access.policy import is_loopback, policy_of
 from service.app import create_app
 from service.db import Database, schema
 from service.db.trouble import TablesOutdatedError
+from service.keys import repository as keys
+from service.keys.model import KeyState
 from service.logs import configure
 from service.server import Server
 from service.settings import Settings, settings, with_options
@@ -87,6 +89,8 @@ def everything(here: Settings, *, verbose: bool = False) -> Supervisor:
         "LPWD_DATABASE_URL": here.url,
         "LPWD_HOST": here.host,
         "LPWD_PORT": str(here.port),
+        "LPWD_ACCESS": here.access,
+        "LPWD_RAY_ADDRESS": here.ray_address,
         "LPWD_DATA_DIR": str(here.data_dir.absolute()),
         data.FOLDER: str(here.datasets_dir),
         "LPWD_LOG_FORMAT": here.log_format,
@@ -107,7 +111,9 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     share_datasets(here)
     check_address(here)
     check_plugins()
-    open_database(here).close()
+    database = open_database(here)
+    tell_of_keys(here, database)
+    database.close()
     Server(create_app(here), host=here.host, port=here.port).run()
 
 
@@ -154,6 +160,17 @@ def scheduler(verbose: VerboseOption = False) -> None:
         process.run(here, stop)
     except TablesOutdatedError as error:
         raise CannotStartError(f"the scheduler cannot go on: {error}") from error
+
+
+def tell_of_keys(here: Settings, database: Database) -> None:
+    """Say how to make the first key where nobody could use the service without one."""
+    if policy_of(here).mode is Mode.OPEN:
+        return
+    with database.read() as session:
+        if not any(key.state is KeyState.ACTIVE for key in keys.everything(session)):
+            logger.warning(
+                "a key is needed here and there is none yet: lpwd key create NAME --role admin"
+            )
 
 
 def open_database(here: Settings, *, migrate: bool = False, current: bool = True) -> Database:

@@ -7,6 +7,10 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.endings import status_of
+from service.cli.processes import tell_of_keys
+from service.keys import repository
+from service.keys.model import Role
+from service.settings import Settings
 from service.settings import settings as read_settings
 
 
@@ -50,3 +54,15 @@ def test_what_cannot_be_is_said_in_a_line(lpwd, arguments, said):
     ended = lpwd(*arguments)
     assert status_of(ended.exception) is not None
     assert said in str(ended.exception)
+
+
+def test_the_first_key_is_asked_for_where_one_is_needed(database, caplog):
+    for access, said in (("auto", False), ("keys", True), ("read-open", True)):
+        caplog.clear()
+        tell_of_keys(Settings(_env_file=None, access=access), database)
+        assert ("lpwd key create" in caplog.text) is said
+    with database.write() as session:
+        repository.create(session, name="ann", role=Role.ADMIN, expires_at=None)
+    caplog.clear()
+    tell_of_keys(Settings(_env_file=None, access="keys"), database)
+    assert caplog.text == ""
