@@ -92,7 +92,7 @@ class RateLimited(Refused):
 
 
 class Unavailable(Refused):
-    """The service cannot serve at the moment: its database is away, or it is ending."""
+    """The service cannot serve at the moment: its database is away or full, or it is ending."""
 
 
 _BY_KIND = {"not-found": NotFound, "conflict": Conflict, "invalid-request": InvalidRequest}
@@ -109,6 +109,7 @@ _BY_STATUS = {
     502: Unavailable,
     503: Unavailable,
     504: Unavailable,
+    507: Unavailable,
 }
 PREFIX = "urn:lpwd:problem:"
 

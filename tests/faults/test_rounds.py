@@ -153,6 +153,8 @@ class Rounds:
     def __init__(self, live: Live, postgres: Postgres, client: Client, study_id: str) -> None:
         self.live, self.postgres, self.client, self.study_id = live, postgres, client, study_id
         self.seeds = 1
+        self.before = 0.0
+        """Seconds trained when the last victim was back."""
 
     def keep_busy(self) -> None:
         """Give the study more to train if it has ended, and wait until it is trained."""
@@ -162,7 +164,11 @@ class Rounds:
             self.seeds += 1
             address = f"{self.live.url}/api/v1/studies/{self.study_id}/extend"
             httpx.post(address, json={"seeds": self.seeds}).raise_for_status()
-        wait_until(lambda: self.client.study(self.study_id).running)
+        wait_until(lambda: self.trained() > self.before)
+
+    def trained(self) -> float:
+        """Seconds of workers so far: they grow only while something is really trained."""
+        return self.client.study(self.study_id).used.training_seconds
 
     def kill(self, victim: str) -> None:
         if victim == "postgres":
@@ -175,6 +181,7 @@ class Rounds:
         if victim in {"runner", "raylet", "worker"}:
             wait_until(lambda: self.live.child(PATTERNS["worker"]))
         wait_until(self.client.ready)
+        self.before = self.trained()
 
     def replaced(self, victim: str, before: psutil.Process) -> bool:
         now = self.live.child(PATTERNS[victim])
