@@ -202,6 +202,7 @@ def _tell_the_planner() -> None:
     `ANALYZE` would say it of the tables as they are now, which is empty.
     """
     op.execute("ANALYZE sqlite_schema")
+    op.execute("DELETE FROM sqlite_stat1")  # of an earlier time
     for (table, index), statistics in STATISTICS.items():
         op.get_bind().execute(
             sa.text("INSERT INTO sqlite_stat1 VALUES (:table, :index, :statistics)"),
