@@ -13,6 +13,7 @@ import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError
 
 from service.db import schema
-from service.db.base import Base, UTCDateTime
+from service.db.base import Base, UTCDateTime, utcnow
 from service.db.engine import Database
+from service.db.tables import HeartbeatRow, RunnerRow
 
 ROWS = 2000
 """Rows on their way at once."""
 BYTES = 2**20
+HEARD_OF = timedelta(seconds=30)
+"""For how long a process that said nothing may still be at work."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is done: the part, how much of it, and of how much."""
@@ -78,8 +82,9 @@ def restore(
 
     Raises:
         BackupError: The file is damaged, of a newer version or no backup; or the database holds
-            something and `force` is false.
+            something and `force` is false; or a runner or scheduler is at work on it.
     """
+    _refuse_while_used(database)
     if not force and (holds := _first_row(database)):
         raise BackupError(
             f"the database holds something already ({holds}); --force replaces all of it"
@@ -98,6 +103,20 @@ def restore(
             raise BackupError(f"nothing was restored: {_why(error)}") from error
         finally:
             source.close()
+
+
+def _refuse_while_used(database: Database) -> None:
+    """Refuse where a process was heard of just now: what it holds in mind would not be so."""
+    if schema.current(database) != schema.REVISIONS[-1]:
+        return
+    with database.read() as session:
+        for table in (RunnerRow, HeartbeatRow):
+            seen = session.scalar(select(func.max(table.seen_at)))
+            if seen is not None and utcnow() - seen < HEARD_OF:
+                raise BackupError(
+                    "a runner or scheduler is at work on the database: stop the service before, "
+                    f"or wait {HEARD_OF.total_seconds():.0f} s where it was killed"
+                )
 
 
 def _first_row(database: Database) -> str | None:

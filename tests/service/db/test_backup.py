@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from service.db import Base, Database, schema
 from service.db.backup import BackupError, backup, restore
-from service.db.counters import count
+from service.db.counters import Heartbeat, count
 from service.db.tables import EventRow, StudyRow
 from service.events.repository import announce
 from tests.service import work
@@ -201,3 +201,15 @@ def test_what_cannot_be_written_is_told(filled, tmp_path):
     with pytest.raises(BackupError, match="no tables"):
         backup(empty, tmp_path / "file")
     empty.close()
+
+
+def test_nothing_is_restored_under_a_running_service(filled, tmp_path):
+    backup(filled, tmp_path / "file")
+    heart = Heartbeat(filled, "scheduler")
+    heart.beat()
+    before = contents(filled)
+    with pytest.raises(BackupError, match="stop the service before"):
+        restore(filled, tmp_path / "file", force=True)
+    assert contents(filled) == before
+    heart.end()
+    restore(filled, tmp_path / "file", force=True)
