@@ -1,5 +1,8 @@
 """`lpwd trial`: single training runs."""
 
+import json
+import math
+import sys
 from typing import Annotated
 
 import typer
@@ -7,6 +10,8 @@ import typer
 from service.cli.connection import connected
 from service.cli.output import JsonOption, cells, console, count, facts, moment, show_json, table
 from service.client import Client
+from service.trials.reproducing import parse
+from workers.contracts import CURVES
 
 app = typer.Typer(help="Single training runs.", no_args_is_help=True)
 LINES = 20
@@ -65,6 +70,45 @@ def show(
         values = (_number(found.curves[name][epoch - 1]) for name in names)
         shown.add_row(*cells(epoch, *values))
     console().print(shown)
+
+
+@app.command()
+def run(
+    trial: Annotated[
+        str, typer.Argument(help="The trial in JSON, as `reproduce` of a trial says; - for input.")
+    ],
+    gpu: Annotated[bool, typer.Option("--gpu", help="Train on a GPU instead of the CPU.")] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Without a stack, as large models are trained.")
+    ] = False,
+) -> None:
+    """Train one trial again, here, and print its values after every epoch as JSON.
+
+    Needs no service. On the machine that trained it the numbers are the same to the last bit; a
+    trial that was trained in a pack of its own (large models) needs --alone for that.
+
+    Example: lpwd trial show KEY --json | jq -r .reproduce | sh
+    """
+    spec = parse(sys.stdin.read() if trial == "-" else trial)
+    from workers.again import train_again  # takes seconds: it imports torch
+
+    curves, diverged, device = train_again(spec, gpu=gpu, alone=alone)
+    values = {
+        name: [float(value) if math.isfinite(value) else None for value in column]
+        for name, column in zip(CURVES, curves.T, strict=True)
+    }
+    typer.echo(
+        json.dumps(
+            {
+                "key": spec.key,
+                "state": "diverged" if diverged else "done",
+                "reason": diverged,
+                "device": f"{device.kind} ({device.name})",
+                "curves": values,
+            },
+            indent=2,
+        )
+    )
 
 
 def _number(value: float | None) -> str | None:

@@ -1,32 +1,61 @@
 """Reading trials."""
 
+from dataclasses import dataclass
 from math import isfinite
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.db.tables import CurveRow, StudyTrialRow, TrialRow
+from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import NotFoundError
+from service.studies.repository import read_spec
 from service.studies.repository import row as study_row
 from service.trials import curves
+from service.trials.labels import labelled
 from service.trials.model import TrialState
-from service.trials.schemas import TrialAnswer, TrialPage, TrialWithCurves
+from service.trials.reproducing import command
+from service.trials.schemas import StudyOfTrial, TrialAnswer, TrialPage, TrialWithCurves
 from workers.contracts import CURVES
 
 
+@dataclass(frozen=True)
+class TrialFilter:
+    """Which trials of a study; every field narrows the list, one that is empty does not."""
+
+    states: tuple[TrialState, ...] = ()
+    optimizer: str | None = None
+    """Its label in the study."""
+    learning_rates: tuple[float, ...] = ()
+    weight_decays: tuple[float, ...] = ()
+    seeds: tuple[int, ...] = ()
+
+
 def of_study(
-    session: Session, study_id: str, *, state: TrialState | None, offset: int, limit: int
+    session: Session, study_id: str, wanted: TrialFilter, *, offset: int, limit: int
 ) -> TrialPage:
-    """Return a study's trials. Raises `NotFoundError`."""
-    study_row(session, study_id)
+    """Return some of a study's trials, in the order they are trained.
+
+    Raises:
+        NotFoundError: There is no such study.
+        InvalidRequestError: It has no optimizer of that label.
+    """
+    study = study_row(session, study_id)
     query = (
         select(TrialRow)
         .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
         .where(StudyTrialRow.study_id == study_id)
         .order_by(StudyTrialRow.position)
     )
-    if state is not None:
-        query = query.where(TrialRow.state == state)
+    for column, values in (
+        (TrialRow.state, wanted.states),
+        (TrialRow.learning_rate, wanted.learning_rates),
+        (TrialRow.weight_decay, wanted.weight_decays),
+        (TrialRow.seed, wanted.seeds),
+    ):
+        if values:
+            query = query.where(column.in_(values))
+    if wanted.optimizer is not None:
+        query = query.where(*labelled(read_spec(study), wanted.optimizer))
     found = session.scalars(query.offset(offset).limit(limit + 1)).all()
     return TrialPage(
         items=tuple(TrialAnswer.model_validate(trial) for trial in found[:limit]),
@@ -46,8 +75,22 @@ def with_curves(session: Session, key: str) -> TrialWithCurves:
     answer = TrialAnswer.model_validate(trial)
     return TrialWithCurves(
         **dict(answer),
+        studies=_studies_of(session, key),
+        reproduce=command(trial),
+        last_loss=trial.last_loss,
         curves={
             name: [value if isfinite(value) else None for value in column]
             for name, column in zip(CURVES, columns, strict=True)
         },
     )
+
+
+def _studies_of(session: Session, key: str) -> tuple[StudyOfTrial, ...]:
+    rows = session.execute(
+        select(StudyRow.id, StudyRow.name)
+        .join(StudyTrialRow, StudyTrialRow.study_id == StudyRow.id)
+        .where(StudyTrialRow.trial_key == key)
+        .order_by(StudyRow.created_at.desc(), StudyRow.id)
+        .limit(100)
+    )
+    return tuple(StudyOfTrial(id=row.id, name=row.name) for row in rows)

@@ -42,8 +42,22 @@ class TrialAnswer(Answer):
     finished_at: datetime | None
 
 
+class StudyOfTrial(Answer):
+    """A study that a trial belongs to."""
+
+    id: str
+    name: str
+
+
 class TrialWithCurves(TrialAnswer):
-    """A trial with its values after every epoch."""
+    """A trial with its values after every epoch, where it is used, and how to train it again."""
+
+    studies: tuple[StudyOfTrial, ...]
+    """Those that ask for it, newest first, 100 at most."""
+    reproduce: str
+    """Command that trains it again in a shell: on the same machine, to the same bits."""
+    last_loss: str | None
+    """Why the last worker that died with it did."""
 
     curves: dict[str, list[float | None]]
     """Curve name to one value an epoch; null where a value was not finite."""
