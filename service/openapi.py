@@ -68,6 +68,8 @@ _NAMED = {
     "runners": "list_runners",
     "devices": "list_devices",
     "me_key": "who_am_i",
+    "deliveries_webhook": "list_deliveries",
+    "redeliver_webhook": "redeliver",
     "archive": "export_study",
     "events": "watch_study",
 }

@@ -7,6 +7,7 @@ from lpwd.errors import LpwdError
 from service.catalogue.schemas import DataSetAnswer, OptimizerAnswer, TaskAnswer
 from service.errors import NotFoundError
 from service.problems import PROBLEMS
+from service.studies.schemas import BudgetChoice, NumericsChoice
 from workers import data, tasks
 from workers.errors import UnknownTaskError
 
@@ -31,14 +32,14 @@ def optimizer(name: str) -> OptimizerAnswer:
 @router.get("/tasks")
 def list_tasks() -> list[TaskAnswer]:
     """List the tasks."""
-    return [TaskAnswer.model_validate(task) for task in tasks.tasks()]
+    return [_task(one) for one in tasks.tasks()]
 
 
 @router.get("/tasks/{name}", responses=PROBLEMS)
 def task(name: str) -> TaskAnswer:
     """Return one task."""
     try:
-        return TaskAnswer.model_validate(tasks.get(name))
+        return _task(tasks.get(name))
     except UnknownTaskError as error:
         raise NotFoundError(str(error)) from error
 
@@ -56,9 +57,20 @@ def list_datasets() -> list[DataSetAnswer]:
             download_bytes=one.download_bytes,
             package=one.package,
             here=one.here(folder),
+            command=f"pip install {one.package}" if one.package else f"lpwd data fetch {one.name}",
         )
         for one in data.datasets()
     ]
+
+
+def _task(task: tasks.Task) -> TaskAnswer:
+    budget = BudgetChoice.model_json_schema()
+    for name, default in (("epochs", task.epochs), ("batch_size", task.batch_size)):
+        budget["properties"][name]["default"] = default
+    shown = {name: getattr(task, name) for name in TaskAnswer.model_fields if hasattr(task, name)}
+    return TaskAnswer.model_validate(
+        shown | {"budget": budget, "numerics": NumericsChoice.model_json_schema()}
+    )
 
 
 def _optimizer(entry: lpwd.catalogue.OptimizerEntry) -> OptimizerAnswer:
@@ -73,5 +85,7 @@ def _optimizer(entry: lpwd.catalogue.OptimizerEntry) -> OptimizerAnswer:
         role=entry.role,
         default_learning_rate=entry.default_learning_rate,
         default_weight_decay=entry.default_weight_decay,
+        learning_rate_range=entry.learning_rate_range,
+        weight_decay_range=entry.weight_decay_range,
         hyperparameters=entry.json_schema(),
     )

@@ -22,6 +22,10 @@ class OptimizerAnswer(Answer):
     """``method``, ``baseline``, ``control`` or ``external``."""
     default_learning_rate: float
     default_weight_decay: float
+    learning_rate_range: tuple[float, float]
+    """Where a search looks by default."""
+    weight_decay_range: tuple[float, float]
+    """Likewise."""
     hyperparameters: dict[str, Any]
     """JSON Schema of the hyperparameters besides learning rate and weight decay."""
 
@@ -59,6 +63,10 @@ class TaskAnswer(Answer):
     """What fetching all of these moves."""
     here: bool
     """Whether all of these are on the service's machine."""
+    budget: dict[str, Any]
+    """JSON Schema of how its trials may train, with this task's defaults."""
+    numerics: dict[str, Any]
+    """JSON Schema of how its numbers may be computed."""
 
 
 class DataSetAnswer(Answer):
@@ -74,7 +82,9 @@ class DataSetAnswer(Answer):
     package: str
     """That package; empty for what is fetched."""
     here: bool
-    """Whether it is on the service's machine; `lpwd data fetch NAME` there brings it."""
+    """Whether it is on the service's machine."""
+    command: str
+    """What brings it there, in a shell."""
 
 
 class PresetAnswer(Answer):

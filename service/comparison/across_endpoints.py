@@ -26,9 +26,12 @@ from service.heatmaps.endpoints import (
 )
 from service.heatmaps.endpoints import Theme as ThemeName
 from service.heatmaps.queries import DEFAULT_TOLERANCE, ResultsCache
-from service.problems import PROBLEMS
+from service.problems import PROBLEMS, problems
 
-router = APIRouter(tags=["comparison"], responses={**PROBLEMS, **NOT_CHANGED, **CONFLICT})
+UNKNOWN = problems(not_found="There is no such study")
+router = APIRouter(
+    tags=["comparison"], responses={**PROBLEMS, **NOT_CHANGED, **CONFLICT, **UNKNOWN}
+)
 
 JSON = Kind("compare.json", "application/json")
 SVG = Kind("compare.svg", "image/svg+xml")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from service.access.identity import IdentityOf
 from service.app_state import DatabaseOf, SettingsOf
@@ -21,10 +21,13 @@ from service.webhooks.schemas import (
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=PROBLEMS)
 
+EXAMPLE = {"url": "https://example.org/lpwd", "events": ["study.ended"]}
+CHANGE = {"enabled": True}
+
 
 @router.post("", status_code=201, responses=CONFLICT)
 def create(
-    webhook: WebhookRequest,
+    webhook: Annotated[WebhookRequest, Body(openapi_examples={"ended": {"value": EXAMPLE}})],
     database: DatabaseOf,
     settings: SettingsOf,
     identity: IdentityOf,
@@ -57,7 +60,7 @@ def read(webhook_id: str, database: DatabaseOf, identity: IdentityOf) -> Webhook
 @router.patch("/{webhook_id}")
 def change(
     webhook_id: str,
-    webhook: WebhookChange,
+    webhook: Annotated[WebhookChange, Body(openapi_examples={"enable": {"value": CHANGE}})],
     database: DatabaseOf,
     settings: SettingsOf,
     identity: IdentityOf,

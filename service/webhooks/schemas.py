@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from service.studies.schemas import Answer, Request, distinct
+from service.studies.schemas import UNIQUE, Answer, Request, distinct
 from service.webhooks.addresses import LONGEST
 from service.webhooks.model import DeliveryState, WebhookEvent
 
 Url = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Events = Annotated[
     tuple[WebhookEvent, ...],
-    Field(min_length=1, max_length=len(WebhookEvent)),
+    Field(min_length=1, max_length=len(WebhookEvent), json_schema_extra=UNIQUE),
     AfterValidator(distinct),
 ]
 

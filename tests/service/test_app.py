@@ -100,7 +100,19 @@ def test_the_catalogue_is_listed_one_by_one_and_whole(client):
         Draft202012Validator(one["hyperparameters"]).validate(defaults)
     listed = client.get("/api/v1/tasks").json()
     assert [one["name"] for one in listed] == list(tasks.names())
-    assert listed[0] == client.get(f"/api/v1/tasks/{listed[0]['name']}").json()
+    for one in listed:
+        assert client.get(f"/api/v1/tasks/{one['name']}").json() == one
+        for schema in (one["budget"], one["numerics"]):
+            Draft202012Validator.check_schema(schema)
+        defaults = {n: f["default"] for n, f in one["budget"]["properties"].items()}
+        assert defaults["epochs"] == one["epochs"]
+        Draft202012Validator(one["budget"]).validate(defaults)
+
+
+def test_a_data_set_says_what_brings_it_here(client):
+    commands = {one["name"]: one["command"] for one in client.get("/api/v1/datasets").json()}
+    assert commands["digits"].startswith("pip install")
+    assert commands["cifar10"] == "lpwd data fetch cifar10"
 
 
 def test_every_optimizer_listed_can_be_sent(client, study):
