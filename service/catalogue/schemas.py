@@ -22,9 +22,9 @@ class OptimizerAnswer(Answer):
     """``method``, ``baseline``, ``control`` or ``external``."""
     default_learning_rate: float
     default_weight_decay: float
-    learning_rate_range: tuple[float, float]
-    """Where a search looks by default."""
-    weight_decay_range: tuple[float, float]
+    learning_rate_range: tuple[float, ...]
+    """Low and high: where a search looks by default."""
+    weight_decay_range: tuple[float, ...]
     """Likewise."""
     hyperparameters: dict[str, Any]
     """JSON Schema of the hyperparameters besides learning rate and weight decay."""
