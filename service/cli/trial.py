@@ -57,6 +57,9 @@ def show(
                 ("time", None if found.seconds is None else f"{found.seconds:.2f} s"),
                 ("device", found.device),
                 ("finished", moment(found.finished_at)),
+                ("last loss", found.last_loss),
+                ("studies", ", ".join(f"{one.id} ({one.name})" for one in found.studies)),
+                ("again", found.reproduce),
             ]
         )
     )

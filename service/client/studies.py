@@ -262,25 +262,45 @@ class Studies(Transport):
         )
 
     def trials(
-        self, study_id: str, *, state: TrialState | str | None = None, limit: int = 1000
+        self,
+        study_id: str,
+        *,
+        state: TrialState | str | Sequence[TrialState | str] | None = None,
+        optimizer: str | None = None,
+        learning_rate: float | Sequence[float] | None = None,
+        weight_decay: float | Sequence[float] | None = None,
+        seed: int | Sequence[int] | None = None,
+        limit: int = 1000,
     ) -> Iterator[TrialAnswer]:
         """Yield a study's trials, in the order they are trained.
 
         Args:
             study_id: The study.
-            state: Only those in this state.
+            state: Only those in this state, or in one of these.
+            optimizer: Only those of the optimizer with this label.
+            learning_rate: Only those with this one, or with one of these.
+            weight_decay: Likewise.
+            seed: Likewise.
             limit: Trials to fetch at once.
         """
+        query = {
+            "state": state,
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "seed": seed,
+            "limit": limit,
+        }
         return self._pages(
             TrialPage,
             "GET /studies/{study_id}/trials",
             by="offset",
-            query={"state": state, "limit": limit},
+            query=query,
             study_id=study_id,
         )
 
     def trial(self, key: str) -> TrialWithCurves:
-        """Return one trial with its values after every epoch."""
+        """Return one trial: its values after every epoch, its studies, how to train it again."""
         return self._read(TrialWithCurves, "GET /trials/{key}", key=key)
 
     def page(self, study_id: str) -> str:

@@ -107,7 +107,12 @@ def test_trials_and_one_of_them(lpwd, trained):
     assert "--all" in lpwd("study", "trials", trained, "--limit", "3").out
     trials = of(lpwd("study", "trials", trained, "--all", "--json"))
     assert len(trials) == 16
+    narrowed = ["--optimizer", "adamw", "--lr", "0.01", "--wd", "0.1", "--wd", "0", "--seed", "1"]
+    found = of(lpwd("study", "trials", trained, *narrowed, "--json"))
+    assert [(one["learning_rate"], one["seed"]) for one in found] == [(0.01, 1)] * 2
     shown = lpwd("trial", "show", trials[0]["key"])
+    assert f"{trained} (first [bold]one[/bold])" in shown.out
+    assert "lpwd trial run" in " ".join(shown.out.split())
     assert "test score" in shown.out
     assert "validation loss" in shown.out
     assert of(lpwd("trial", "show", trials[0]["key"], "--json"))["curves"]["test_score"]

@@ -185,7 +185,24 @@ def trials(
     client: Client,
     study: StudyArgument,
     state: Annotated[
-        str | None, typer.Option(help="Only those pending, running, done, diverged or failed.")
+        list[str] | None,
+        typer.Option(
+            help="Only those pending, running, done, diverged or failed; may be repeated."
+        ),
+    ] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(help="Only those of the optimizer with this label.")
+    ] = None,
+    learning_rate: Annotated[
+        list[float] | None,
+        typer.Option("--learning-rate", "--lr", help="Only those with this one; may be repeated."),
+    ] = None,
+    weight_decay: Annotated[
+        list[float] | None,
+        typer.Option("--weight-decay", "--wd", help="Only those with this one; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Only those of this seed; may be repeated.")
     ] = None,
     limit: LimitOption = 50,
     everything: AllOption = False,
@@ -196,7 +213,15 @@ def trials(
     Example: lpwd study trials 3fa9 --state failed
     """
     fetched = 1000 if everything else min(limit + 1, 1000)
-    rows = client.trials(study_id(client, study), state=state, limit=fetched)
+    rows = client.trials(
+        study_id(client, study),
+        state=state,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        seed=seed,
+        limit=fetched,
+    )
     found, more = cut(rows, None if everything else limit)
     if as_json:
         show_json(found)

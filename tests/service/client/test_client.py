@@ -79,7 +79,11 @@ def test_trials_have_their_curves(talking, trained):
     assert len(trials) == 16
     assert {one.state for one in trials} == {TrialState.DONE}
     assert list(talking.trials(trained, state="failed")) == []
+    some = talking.trials(trained, optimizer="adamw", learning_rate=0.01, weight_decay=[0, 0.1])
+    assert len(list(some)) == 4
+    assert len(list(talking.trials(trained, seed=1, state=["done", "failed"]))) == 8
     trial = talking.trial(trials[0].key)
+    assert [one.id for one in trial.studies] == [trained]
     assert len(trial.curves["test_score"]) == trial.epochs_done
     with pytest.raises(NotFound, match="there is no trial"):
         talking.trial("nothing")
