@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from service.cli.connection import connected
-from service.cli.output import JsonOption, cells, console, count, facts, moment, show_json, table
+from service.cli.output import (
+    JsonOption,
+    cells,
+    console,
+    count,
+    facts,
+    moment,
+    say,
+    show_json,
+    table,
+)
 from service.client import Client
 from service.trials.reproducing import parse
 from workers.contracts import CURVES
@@ -59,15 +69,16 @@ def show(
                 ("finished", moment(found.finished_at)),
                 ("last loss", found.last_loss),
                 ("studies", ", ".join(f"{one.id} ({one.name})" for one in found.studies)),
-                ("again", found.reproduce),
             ]
         )
     )
+    say(f"again: {found.reproduce}")  # in one line, to be pasted
     names = list(found.curves)
     epochs = len(found.curves[names[0]]) if names else 0
     if not epochs:
         return
-    shown = table("epoch", *(name.replace("_", " ") for name in names), right=["epoch", *names])
+    columns = ["epoch", *(name.replace("_", " ") for name in names)]
+    shown = table(*columns, right=columns)
     every = -(-epochs // LINES)
     for epoch in sorted({*range(every, epochs + 1, every), 1, epochs}):
         values = (_number(found.curves[name][epoch - 1]) for name in names)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 
 import pytest
 import yaml
@@ -112,7 +113,7 @@ def test_trials_and_one_of_them(lpwd, trained):
     assert [(one["learning_rate"], one["seed"]) for one in found] == [(0.01, 1)] * 2
     shown = lpwd("trial", "show", trials[0]["key"])
     assert f"{trained} (first [bold]one[/bold])" in shown.out
-    assert "lpwd trial run" in " ".join(shown.out.split())
+    assert re.search(r"^again: lpwd trial run '\{.*\}'$", shown.out, flags=re.M)
     assert "test score" in shown.out
     assert "validation loss" in shown.out
     assert of(lpwd("trial", "show", trials[0]["key"], "--json"))["curves"]["test_score"]
