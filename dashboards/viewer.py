@@ -15,8 +15,20 @@ class Viewer:
     """Whether there is something to sign out from."""
     may_sign_in: bool
     """Whether signing in would let more be done."""
-    may_change: bool
+    may_send: bool
     """Whether studies may be sent."""
+    may_change_all: bool
+    """Whether studies of others may be changed, too."""
+
+    def may_change(self, owner: str | None) -> bool:
+        """Whether a study may be changed.
+
+        Args:
+            owner: Name of the key it was sent with, which no other key has.
+        """
+        return self.may_change_all or (
+            self.may_send and self.name is not None and self.name == owner
+        )
 
 
 VIEWER: ContextVar[Viewer | None] = ContextVar("viewer", default=None)

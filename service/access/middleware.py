@@ -208,7 +208,8 @@ class AccessControl:
             role=identity.role,
             signed_in=identity.session,
             may_sign_in=identity.key_id is None and identity.role is not Role.ADMIN,
-            may_change=identity.role.covers(Role.SUBMITTER),
+            may_send=identity.role.covers(Role.SUBMITTER),
+            may_change_all=identity.role is Role.ADMIN,
         )
 
     def _private(self, send: Send) -> Send:

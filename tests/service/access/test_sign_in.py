@@ -58,6 +58,35 @@ def test_a_form_needs_a_page_of_ours(guarded, made, study):
     assert guarded.post(f"{sent.headers['location']}/cancel", headers=own).is_success
 
 
+@pytest.mark.parametrize(
+    ("who", "changes", "clones"),
+    [
+        ("ann", True, True),
+        ("bob", False, True),
+        ("eve", True, True),
+        ("ray", False, False),
+    ],
+)
+def test_the_page_offers_what_may_be_done(guarded, made, study, who, changes, clones):
+    ann = made("ann", Role.SUBMITTER)
+    keys = {
+        "ann": ann,
+        "bob": made("bob", Role.SUBMITTER),
+        "eve": made("eve", Role.ADMIN),
+        "ray": made("ray", Role.READER),
+    }
+    bearer = {"Authorization": f"Bearer {ann.token}"}
+    sent = guarded.post("/api/v1/studies", json=study(), headers=bearer).json()["study"]["id"]
+    sign_in(guarded, keys[who].token)
+    page = guarded.get(f"/studies/{sent}", headers=PAGE).text
+    for button in ("edit", "extend", "cancel", "delete"):
+        assert (f'data-open="{button}"' in page) == changes
+        assert (f'<dialog id="{button}"' in page) == changes
+    assert ('data-call="retry"' in page) == changes
+    assert ('data-open="clone"' in page) == clones
+    assert ('<dialog id="clone"' in page) == clones
+
+
 def test_signing_out_ends_the_session(guarded, made, database):
     sign_in(guarded, made("ann").token)
     kept = dict(guarded.cookies)
