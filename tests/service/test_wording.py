@@ -59,7 +59,8 @@ def test_an_unknown_field_is_told_which_there_are_besides_what_else_is_wrong():
     found = refusals(StudyRequest, GRID | {"weight_decay": [0], "seeds": "three", "task": 1})
     assert found["weight_decay"] == (
         "there is no field 'weight_decay' here; did you mean 'weight_decays'? there are budget, "
-        "learning_rates, mode, name, numerics, optimizers, seeds, task, weight_decays"
+        "learning_rates, limits, mode, name, note, numerics, optimizers, priority, seeds, tags, "
+        "task, weight_decays"
     )
     assert found.keys() == {"weight_decay", "seeds", "task"}
 
