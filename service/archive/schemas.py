@@ -1,6 +1,6 @@
 """Imports in JSON."""
 
-from service.studies.schemas import Answer
+from service.bodies import Answer
 
 
 class ImportAnswer(Answer):

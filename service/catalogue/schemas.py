@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.studies.schemas import Answer
+from service.bodies import Answer
 
 
 class OptimizerAnswer(Answer):

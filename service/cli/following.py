@@ -13,8 +13,8 @@ from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.endings import Status
 from service.cli.output import JsonOption, console, plain, say
 from service.client import Client
+from service.studies.answers import StudyAnswer
 from service.studies.model import StudyState
-from service.studies.schemas import StudyAnswer
 
 LINE_EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal, unless the state changes."""

@@ -12,7 +12,7 @@ from service.cli.connection import connected
 from service.cli.following import finish, follow
 from service.cli.output import JsonOption, say, show_json
 from service.client import Client
-from service.studies.schemas import StudyPlan
+from service.studies.answers import StudyPlan
 from service.study_file import StudyFileError, parse
 
 

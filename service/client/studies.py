@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from service.client.transport import Transport
-from service.studies.model import StudyOrder, StudyState
-from service.studies.schemas import (
+from service.studies.answers import (
     StudyAnswer,
     StudyCreated,
     StudyExtended,
     StudyPageAnswer,
     StudyPlan,
 )
+from service.studies.model import StudyOrder, StudyState
 from service.trials.model import TrialState
 from service.trials.schemas import TrialAnswer, TrialPage, TrialWithCurves
 

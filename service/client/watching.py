@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from service.client.errors import Refused, ServiceAway, Unavailable
 from service.client.stream import ENDED, StudyEvent, events
 from service.client.transport import Transport
-from service.studies.schemas import StudyAnswer
+from service.studies.answers import StudyAnswer
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a study, at most."""

@@ -6,8 +6,9 @@ from typing import Annotated, Self
 from pydantic import Field, StrictInt, model_validator
 
 from service.access.model import Mode
+from service.bodies import Answer, Request
 from service.keys.model import KeyState, Role
-from service.studies.schemas import Answer, Moment, Request
+from service.studies.fields import Moment
 
 MOST_DAYS = 3650
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._@+-]{0,99}$"

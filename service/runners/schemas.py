@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from service.bodies import Answer
 from service.runners.model import RunnerState
 from service.studies.model import StudyState
-from service.studies.schemas import Answer
 
 
 class DeviceAnswer(Answer):

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
+from service.bodies import Answer, Request
 from service.search.schemas import AnyStudyRequest
-from service.studies.schemas import Answer, Name, Request
+from service.studies.fields import Name
 
 
 class ScheduleRequest(Request):

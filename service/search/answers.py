@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from service.bodies import Answer
 from service.heatmaps.model import MetricView
 from service.search.model import OptimizerSearch, SearchedPoint, SearchResults
-from service.studies.schemas import Answer
 from workers.search.contracts import PointState
 
 

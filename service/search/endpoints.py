@@ -17,7 +17,7 @@ from service.search.answers import (
 from service.search.exporter import storage_file
 from service.search.scores import unpack
 from service.studies.endpoints import CONFLICT
-from service.studies.schemas import Label
+from service.studies.fields import Label
 from workers.search.contracts import PointState
 
 router = APIRouter(

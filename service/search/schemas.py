@@ -14,18 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from service.studies.schemas import (
-    MAX_NAME,
-    BudgetChoice,
-    Label,
-    Request,
-    Setting,
-    StudyBase,
-    StudyRequest,
-    distinct,
-    refusal,
-    refuse_fields,
-)
+from service.bodies import Request, distinct, refusal, refuse_fields
+from service.studies.fields import MAX_NAME, Label, Setting
+from service.studies.schemas import BudgetChoice, StudyBase, StudyRequest
 
 MAX_POINTS = 10_000
 MAX_CHOICES = 100

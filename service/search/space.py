@@ -8,7 +8,7 @@ from lpwd.errors import LpwdError
 from lpwd.hyperparameters import Hyperparameter
 from service.errors import InvalidRequestError
 from service.search.schemas import Range, SearchRequest
-from service.studies.schemas import MAX_RATE, MIN_LEARNING_RATE
+from service.studies.fields import MAX_RATE, MIN_LEARNING_RATE
 from workers.search.contracts import LEARNING_RATE, WEIGHT_DECAY, Kind, Parameter
 
 RATES = {

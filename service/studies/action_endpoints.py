@@ -22,12 +22,12 @@ from service.studies.answering import (
     plan_answer,
     study_answer,
 )
+from service.studies.answers import StudyAnswer, StudyCreated, StudyExtended, StudyPlan
 from service.studies.details import details_of, read_details
 from service.studies.endpoints import CONFLICT
 from service.studies.extension import extended
 from service.studies.planning import StudySpec
 from service.studies.resending import NotARequestError, changed_request, request_of
-from service.studies.schemas import StudyAnswer, StudyCreated, StudyExtended, StudyPlan
 
 router = APIRouter(
     prefix="/studies/{study_id}", tags=["studies"], responses={**PROBLEMS, **CONFLICT}

@@ -4,22 +4,20 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictInt, model_validator
 
+from service.bodies import Request, distinct
 from service.search.schemas import MAX_POINTS, MAX_SECONDS
-from service.studies.schemas import (
+from service.studies.fields import (
     MAX_RATES,
     LearningRates,
-    LimitsChoice,
     Name,
     Note,
-    OptimizerChoice,
     Priority,
-    Request,
     Seconds,
     Seeds,
     Tags,
     WeightDecays,
-    distinct,
 )
+from service.studies.schemas import LimitsChoice, OptimizerChoice
 
 
 class StudyChange(Request):

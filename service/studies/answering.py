@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from service.db import Database
 from service.search.planning import SearchSpec
 from service.studies import queries, repository
+from service.studies.answers import StudyAnswer, StudyCreated, StudyPlan
 from service.studies.details import version
 from service.studies.model import Details
 from service.studies.planning import StudySpec
-from service.studies.schemas import StudyAnswer, StudyCreated, StudyPlan
 
 StudyId = Annotated[str, Path(description="As `GET /api/v1/studies` lists it.")]
 IdempotencyKey = Annotated[

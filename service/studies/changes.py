@@ -8,8 +8,8 @@ from service.errors import ConflictError, PreconditionFailedError
 from service.events.repository import HEADER, announce
 from service.studies.action_schemas import StudyChange
 from service.studies.details import add_tags, limits_chosen, read_details, version
+from service.studies.fields import MAX_TAGS
 from service.studies.repository import locked
-from service.studies.schemas import MAX_TAGS
 
 
 def change(session: Session, study_id: str, wanted: StudyChange, if_match: str | None) -> None:

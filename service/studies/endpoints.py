@@ -13,11 +13,12 @@ from service.search.schemas import AnyStudyRequest
 from service.studies import changes, queries, repository
 from service.studies.action_schemas import StudyChange
 from service.studies.answering import CREATED, IdempotencyKey, StudyId, create_from, study_answer
+from service.studies.answers import StudyAnswer, StudyCreated, StudyPageAnswer
 from service.studies.details import details_of, read_details
+from service.studies.fields import TAG, Moment
 from service.studies.filters import LONGEST_CURSOR
 from service.studies.model import StudyFilter, StudyOrder, StudyState
 from service.studies.resending import request_of
-from service.studies.schemas import TAG, Moment, StudyAnswer, StudyCreated, StudyPageAnswer
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 

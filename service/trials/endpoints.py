@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.app_state import DatabaseOf
 from service.conditional import NOT_CHANGED, represent, send, tag
 from service.problems import PROBLEMS
-from service.studies.schemas import MAX_RATE, Label
+from service.studies.fields import MAX_RATE, Label
 from service.trials import queries
 from service.trials.model import TrialState
 from service.trials.queries import TrialFilter

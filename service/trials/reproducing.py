@@ -9,17 +9,11 @@ from pydantic import Field, StrictInt, ValidationError
 
 import lpwd.catalogue
 from lpwd.errors import LpwdError
+from service.bodies import Request
 from service.db.tables import TrialRow
 from service.errors import InvalidRequestError
-from service.studies.schemas import (
-    MAX_NAME,
-    LearningRate,
-    NumericsChoice,
-    Request,
-    Seed,
-    Setting,
-    WeightDecay,
-)
+from service.studies.fields import MAX_NAME, LearningRate, Seed, Setting, WeightDecay
+from service.studies.schemas import NumericsChoice
 from workers import tasks
 from workers.contracts import (
     ENGINE_VERSION,

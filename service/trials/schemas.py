@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from service.studies.schemas import Answer
+from service.bodies import Answer
 from service.trials.model import TrialState
 
 

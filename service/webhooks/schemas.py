@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from service.studies.schemas import UNIQUE, Answer, Request, distinct
+from service.bodies import UNIQUE, Answer, Request, distinct
 from service.webhooks.addresses import LONGEST
 from service.webhooks.model import DeliveryState, WebhookEvent
 

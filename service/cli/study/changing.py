@@ -14,7 +14,7 @@ from service.cli.following import finish, follow
 from service.cli.output import JsonOption, count, say, show_json
 from service.cli.sending import read, tell
 from service.client import Client
-from service.studies.schemas import StudyAnswer
+from service.studies.answers import StudyAnswer
 from service.study_file import parse
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

@@ -24,7 +24,7 @@ from service.cli.output import (
     table,
 )
 from service.client import Client
-from service.studies.schemas import StudyAnswer
+from service.studies.answers import StudyAnswer
 
 Row = TypeVar("Row")
 LimitOption = Annotated[int, typer.Option(min=1, help="List as many, at most.")]
