@@ -13,8 +13,8 @@ from service.db.tables import CurveRow, EventRow, StudyRow, StudyTrialRow, Trial
 from service.db.upsert import insert_new
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, resolve
-from service.studies.repository import trial_row
 from service.studies.schemas import StudyRequest
+from service.studies.trial_rows import trial_row
 from service.trials import curves
 from service.trials.model import TrialState
 

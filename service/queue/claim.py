@@ -15,7 +15,7 @@ from service.events.repository import HEADER, announce
 from service.queue.lease import Lease
 from service.queue.order import anything, free, in_order
 from service.studies.model import StudyState
-from service.studies.repository import release_trials
+from service.studies.trial_rows import release_trials
 from service.webhooks.outbox import study_ended
 
 LOSSES = 3

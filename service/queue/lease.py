@@ -12,7 +12,7 @@ from service.errors import LeaseLostError
 from service.events.repository import HEADER, announce
 from service.queue.usage import Usage
 from service.studies.model import StudyState
-from service.studies.repository import release_trials
+from service.studies.trial_rows import release_trials
 from service.trials.model import KNOWN, TrialState
 from service.webhooks.outbox import study_ended
 

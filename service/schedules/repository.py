@@ -15,7 +15,7 @@ from service.schedules.clock import check, next_after
 from service.schedules.schemas import ScheduleChange, ScheduleRequest
 from service.search.planning import resolve_any
 from service.search.schemas import ANY_STUDY, SearchRequest
-from service.studies import repository as studies
+from service.studies import creating
 from service.studies.details import details_of
 from service.studies.schemas import StudyRequest
 
@@ -169,5 +169,5 @@ def _fire(
         # An optimizer or task that has left the catalogue: said in the firing, for all to see.
         firing.error = str(error)
     else:
-        firing.study_id = studies.create(session, spec, details_of(request))
+        firing.study_id = creating.create(session, spec, details_of(request))
     return firing

@@ -19,7 +19,8 @@ from service.search.parts import SEARCH_SUMMARIES, plane
 from service.search.planning import MODE, SearchSpec
 from service.search.scores import pack, unpack
 from service.studies.model import StudyState
-from service.studies.repository import row, trial_row
+from service.studies.repository import row
+from service.studies.trial_rows import trial_row
 from service.trials import curves
 from service.trials.model import KNOWN, TrialState
 from workers.contracts import TrialSpec

@@ -12,7 +12,7 @@ from service.db import Database
 from service.problems import PROBLEMS
 from service.search.planning import resolve_any
 from service.settings import Settings
-from service.studies import actions, repository
+from service.studies import actions, costs, repository
 from service.studies.action_schemas import StudyExtension
 from service.studies.answering import (
     CREATED,
@@ -100,7 +100,7 @@ def _extend(
     extension: StudyExtension,
     settings: Settings,
     dry_run: bool,
-) -> tuple[repository.Plan, int]:
+) -> tuple[costs.Plan, int]:
     """Extend a study; returns what it costs, and how many trials are new.
 
     Trials are named outside of the transaction, so that no other writer waits for it; a study that
@@ -117,9 +117,9 @@ def _extend(
         added = found.trial_count - spec.trial_count
         if dry_run:
             with database.read() as session:
-                return repository.plan(session, found), added
+                return costs.plan(session, found), added
         with database.write() as session:
-            plan = repository.plan(session, found)
+            plan = costs.plan(session, found)
             most = settings.max_studies_per_key
             if actions.extend(session, study_id, before, found, most=most):
                 return plan, added

@@ -16,20 +16,13 @@ from service.errors import ConflictError
 from service.events.repository import SUMMARIES, announce, announce_trials, panel
 from service.search.parts import SEARCH_SUMMARIES, plane
 from service.search.planning import SearchSpec
+from service.studies.creating import check_room
 from service.studies.details import limits_of
 from service.studies.extension import OUTDATED, outdated
 from service.studies.model import TRANSITIONS, StudyState
 from service.studies.planning import StudySpec
-from service.studies.repository import (
-    check_room,
-    chunks,
-    count_known,
-    locked,
-    read_spec,
-    release_trials,
-    retry_failed,
-    trial_row,
-)
+from service.studies.repository import locked, read_spec
+from service.studies.trial_rows import chunks, count_known, release_trials, retry_failed, trial_row
 from service.trials.model import KNOWN, TrialState
 from service.webhooks.outbox import study_ended
 from workers.search.contracts import PointState

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from service.db import Database
 from service.search.planning import SearchSpec
-from service.studies import queries, repository
+from service.studies import costs, creating, queries
 from service.studies.answers import StudyAnswer, StudyCreated, StudyPlan
 from service.studies.details import version
 from service.studies.model import Details
@@ -42,7 +42,7 @@ def study_answer(database: Database, study_id: str, response: Response) -> Study
     return StudyAnswer.model_validate(found)
 
 
-def plan_answer(plan: repository.Plan) -> StudyPlan:
+def plan_answer(plan: costs.Plan) -> StudyPlan:
     """Return what a study costs, in JSON."""
     return StudyPlan(
         trials=plan.trials,
@@ -71,11 +71,11 @@ def create_from(
         spec.keyed  # noqa: B018 - hashed here, so that no other writer waits for it
     if dry_run:
         with database.read() as session:
-            plan = plan_answer(repository.plan(session, spec))
+            plan = plan_answer(costs.plan(session, spec))
         return JSONResponse(plan.model_dump(mode="json"))
     with database.write() as session:
-        planned = repository.plan(session, spec)
-        study_id, new = repository.create_once(session, spec, idempotency_key, details, most=most)
+        planned = costs.plan(session, spec)
+        study_id, new = creating.create_once(session, spec, idempotency_key, details, most=most)
     answer = Response()
     body = StudyCreated(
         **dict(plan_answer(planned)), study=study_answer(database, study_id, answer)

@@ -2,13 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    Field,
-    GetJsonSchemaHandler,
-    StrictBool,
-    StrictInt,
-    model_validator,
-)
+from pydantic import Field, GetJsonSchemaHandler, StrictBool, StrictInt, model_validator
 from pydantic_core.core_schema import CoreSchema
 
 from service.bodies import Request, distinct, refuse_fields

@@ -15,13 +15,7 @@ from service.errors import InvalidRequestError
 from service.studies.fields import MAX_NAME, LearningRate, Seed, Setting, WeightDecay
 from service.studies.schemas import NumericsChoice
 from workers import tasks
-from workers.contracts import (
-    ENGINE_VERSION,
-    Budget,
-    LearningRateSchedule,
-    NumericMode,
-    TrialSpec,
-)
+from workers.contracts import ENGINE_VERSION, Budget, LearningRateSchedule, NumericMode, TrialSpec
 from workers.errors import WorkersError
 
 Version = Annotated[StrictInt, Field(ge=1)]

@@ -6,7 +6,7 @@ from service.db import Database
 from service.db.tables import StudyRow
 from service.schedules import repository as schedules
 from service.schedules.schemas import ScheduleRequest
-from service.studies import repository
+from service.studies import creating, repository
 from service.studies.model import Details, Limits, StudyState
 from tests.service import work
 from tests.service.search import points
@@ -39,7 +39,7 @@ def fill(database: Database) -> dict[str, str]:
     found = {}
     details = Details(tags=("paper",), note="Figure 3", priority=2, limits=Limits(3600.0, None))
     with database.write() as session:
-        found["finished"] = repository.create(session, work.spec_of(GRID), details)
+        found["finished"] = creating.create(session, work.spec_of(GRID), details)
     work.train(database, found["finished"])
     found["diverged"] = work.send(database, GRID | {"seeds": [7], "optimizers": ["adam-l2"]})
     work.train(database, found["diverged"], lambda trial: None)

@@ -19,7 +19,7 @@ from service.db.tables import (
 )
 from service.events.repository import revision
 from service.retention import plan, prune
-from service.studies import repository
+from service.studies import creating, repository
 from tests.service import work
 
 LONG_AGO = utcnow() - timedelta(days=40)
@@ -59,7 +59,7 @@ def test_events_of_ended_studies_go_but_for_the_last(database, settings, sent):
 
 def test_keys_deliveries_and_silent_processes_go(database, settings, study):
     with database.write() as session:
-        repository.create_once(session, work.spec_of(study()), "a key")
+        creating.create_once(session, work.spec_of(study()), "a key")
         session.execute(
             insert(WebhookRow).values(
                 id="w",

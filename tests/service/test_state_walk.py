@@ -8,7 +8,7 @@ from service.db import Base
 from service.errors import ConflictError, LeaseLostError
 from service.queue import claim
 from service.queue.results import claim_trials, give_up, lost, put_back, record
-from service.studies import actions, repository
+from service.studies import actions, repository, trial_rows
 from service.studies import model as studies
 from service.studies.action_schemas import StudyExtension
 from service.studies.extension import extended
@@ -159,7 +159,7 @@ def trial_actions(database, held, key, study_id):
 
     def retry():
         with database.write() as session:
-            repository.retry_failed(session, [key])
+            trial_rows.retry_failed(session, [key])
 
     def cancel():
         with database.write() as session:

@@ -10,7 +10,7 @@ from service.db import Database, utcnow
 from service.db.tables import StudyRow, StudyTrialRow, TrialRow
 from service.queue import Lease, claim
 from service.queue.results import Result, claim_trials, missing, record
-from service.studies import repository
+from service.studies import creating, repository
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, resolve
 from service.studies.schemas import StudyRequest
@@ -28,7 +28,7 @@ def spec_of(request: dict) -> StudySpec:
 def send(database: Database, request: dict) -> str:
     """Create a study; returns its id."""
     with database.write() as session:
-        return repository.create(session, spec_of(request))
+        return creating.create(session, spec_of(request))
 
 
 def lease(database: Database, seconds: float = 1000) -> Lease:

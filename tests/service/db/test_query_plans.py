@@ -16,7 +16,7 @@ from service.queue import claim
 from service.queue.order import anything, in_order
 from service.queue.results import missing, record
 from service.settings import Settings
-from service.studies import queries, repository
+from service.studies import costs, queries, repository, trial_rows
 from service.studies.model import StudyFilter, StudyState
 from tests.service import work
 
@@ -85,10 +85,10 @@ QUESTIONS = {
         anything(session, utcnow()),
         session.scalars(in_order(utcnow())).all(),
     ),
-    "what a study would cost": lambda session, one: repository.plan(
+    "what a study would cost": lambda session, one: costs.plan(
         session, repository.load_spec(session, one)
     ),
-    "trials left behind": lambda session, one: repository.release_trials(session, one),
+    "trials left behind": lambda session, one: trial_rows.release_trials(session, one),
 }
 
 
@@ -174,7 +174,7 @@ def test_postgresql_finds_trials_by_their_keys(postgres_url, study):
     with database.read() as session:
         queries.summary(session, one)
         missing(session, one)
-        repository.plan(session, repository.load_spec(session, one))
+        costs.plan(session, repository.load_spec(session, one))
     event.remove(database.engine, "before_cursor_execute", take)
     assert len(statements) > 3
     with database.engine.connect() as connection:

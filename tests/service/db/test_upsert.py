@@ -6,7 +6,7 @@ from sqlalchemy import select
 from service.db import upsert, utcnow
 from service.db.tables import CurveRow, TrialRow
 from service.db.upsert import insert_new
-from service.studies.repository import trial_row
+from service.studies.trial_rows import trial_row
 from tests.service import work
 
 

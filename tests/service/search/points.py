@@ -8,7 +8,7 @@ from service.search import repository
 from service.search.planning import SearchSpec, resolve_search
 from service.search.repository import Outcome, open_point, record
 from service.search.schemas import SearchRequest
-from service.studies import repository as studies
+from service.studies import creating
 from workers.contracts import CURVES, TrialSpec
 from workers.search.contracts import KnownTrial, PointState, Proposed
 from workers.search.record import PointRecord
@@ -22,7 +22,7 @@ def spec_of(request: dict) -> SearchSpec:
 
 def send(database: Database, request: dict) -> str:
     with database.write() as session:
-        return studies.create(session, spec_of(request))
+        return creating.create(session, spec_of(request))
 
 
 def spec(database: Database, study_id: str) -> SearchSpec:

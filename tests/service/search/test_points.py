@@ -11,6 +11,7 @@ from service.errors import ConflictError, LeaseLostError
 from service.search import scores
 from service.search.model import TRANSITIONS
 from service.search.repository import Underway, ended_points, finish, record
+from service.studies import costs
 from service.studies import repository as studies
 from service.studies.model import StudyState
 from service.studies.queries import summary
@@ -60,7 +61,7 @@ def test_a_point_trained_in_full_leaves_trials_that_a_grid_reuses(database, sear
     assert stored.claimed_by is None
     grid = study(optimizers=["adamw"], budget={"epochs": 4, "batch_size": 64}, weight_decays=[0.1])
     with database.read() as session:
-        plan = studies.plan(session, work.spec_of(grid))
+        plan = costs.plan(session, work.spec_of(grid))
     assert (plan.trials, plan.known) == (4, 2)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from service.db import utcnow
 from service.db.tables import KeyRow, StudyRow
 from service.keys.model import Role
-from service.studies import queries, repository
+from service.studies import creating, queries
 from service.studies.model import Details, StudyFilter, StudyOrder
 from tests.service import work
 
@@ -61,7 +61,7 @@ def test_by_tags_all_of_them(api, study):
 
 def test_by_owner(api, database, study, owned):
     with database.write() as session:
-        mine = repository.create(session, work.spec_of(study()), Details(owner_id=owned("alice")))
+        mine = creating.create(session, work.spec_of(study()), Details(owner_id=owned("alice")))
     api.send(study())
     assert api.listed(owner="alice") == [mine]
     assert api.listed(owner="bob") == []
@@ -136,7 +136,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def _write(session, spec, number, one):
     name, priority, tags, second = one
     details = Details(priority=priority, tags=tuple(sorted(tags)))
-    study_id = repository.create_search(session, spec, details)
+    study_id = creating.create_search(session, spec, details)
     row = session.get(StudyRow, study_id)
     row.name = name
     row.created_at = NOW + timedelta(seconds=second)
