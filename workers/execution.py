@@ -15,8 +15,17 @@ from typing import Any
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError, TaskCancelledError
 
-from workers.contracts import Device, EpochReport, Measurement, Pack
+from workers.contracts import Device, Pack
 from workers.errors import PackTooLargeError
+from workers.pack_events import (
+    EpochDone,
+    Measured,
+    PackEnded,
+    PackEvent,
+    PackFailed,
+    PackLost,
+    PackTooLarge,
+)
 from workers.trainer import Trainer, TrainerSettings
 
 logger = logging.getLogger(__name__)
@@ -45,63 +54,12 @@ class WorkersLostError(Exception):
 
 
 @dataclass(frozen=True)
-class EpochDone:
-    """A pack has trained one epoch more."""
-
-    ticket: int
-    report: EpochReport
-    device: Device
-
-
-@dataclass(frozen=True)
-class PackEnded:
-    """A pack has trained its whole budget."""
-
-    ticket: int
-
-
-@dataclass(frozen=True)
-class PackFailed:
-    """A pack raised an error: trying the same again would raise it again."""
-
-    ticket: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class PackTooLarge:
-    """A pack ran out of memory: with fewer trials it may fit."""
-
-    ticket: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class PackLost:
-    """A pack's worker died, or the pack was cancelled. Its unfinished trials may be tried again."""
-
-    ticket: int
-    reason: str
-
-
-@dataclass(frozen=True)
 class Cluster:
     """A Ray cluster, and what it trains on."""
 
     address: str
     gpu: bool
     devices: int
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What a pack's trials cost has been measured."""
-
-    ticket: int
-    measurement: Measurement
-
-
-PackEvent = EpochDone | PackEnded | PackFailed | PackTooLarge | PackLost | Measured
 
 
 @dataclass

@@ -21,7 +21,8 @@ from service.runners.model import DeviceUse
 from service.studies.model import StudyState
 from workers.connection import ClusterLostError
 from workers.contracts import Device
-from workers.execution import (
+from workers.execution import RayPool
+from workers.pack_events import (
     EpochDone,
     Measured,
     PackEnded,
@@ -29,7 +30,6 @@ from workers.execution import (
     PackFailed,
     PackLost,
     PackTooLarge,
-    RayPool,
 )
 from workers.packing import seconds_per_trial
 

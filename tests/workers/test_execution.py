@@ -11,16 +11,8 @@ import ray
 
 from workers.connection import connect
 from workers.contracts import Pack, TrialSpec
-from workers.execution import (
-    DeviceChoice,
-    EpochDone,
-    Measured,
-    PackEnded,
-    PackFailed,
-    PackLost,
-    RayPool,
-    resources,
-)
+from workers.execution import DeviceChoice, RayPool, resources
+from workers.pack_events import EpochDone, Measured, PackEnded, PackFailed, PackLost
 
 
 @pytest.fixture(scope="module")
