@@ -10,11 +10,12 @@ from dataclasses import replace
 from service.db import Database
 from service.db.trouble import Patience
 from service.queue import Lease
-from service.queue.results import Result, give_up, lost, put_back, record
+from service.queue.results import Result, give_up, lost, put_back
 from service.queue.turn import Turn
 from service.runner.checkpoints import UNREADABLE, Checkpoints
 from service.runner.devices import described, use_of
 from service.runner.estimate import Timing, seconds_left
+from service.runner.notes import Notes
 from service.runner.pack_run import PackRun
 from service.runner.planner import Planner
 from service.runners.model import DeviceUse
@@ -37,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5
 """Seconds to wait for news from the workers before the lease is renewed."""
-PROGRESS_EVERY = 1.0
-"""Seconds between two notes of how far running packs have come."""
 ALIKE = 20
 """Trials that fail alone, for the same reason, after which packs are not searched for them."""
 REMEMBERED = 20
@@ -100,14 +99,7 @@ class StudyRun:
         self._seen: set[Device] = set()
         self._alike: Counter[str] = Counter()
         """How many packs were given up, by their reason."""
-        self._noted = 0.0
-        self._counted = time.monotonic()
-        self._trained = 0.0
-        """Seconds of workers that are not written down yet."""
-        self._described = ""
-        """What the study trains on, as was last written down."""
-        self._kept = False
-        """Whether a checkpoint was put on disk since the last word to the database."""
+        self._notes = Notes(database, lease)
 
     def run(self) -> StudyState | None:
         """Train to the end of the study; returns its final state, None when it was put back.
@@ -270,17 +262,13 @@ class StudyRun:
         self._write(results)
         # Only now: an outcome must be in the database before a checkpoint takes it for known.
         for running in self._running.values():
-            self._kept |= running.keep(self._checkpoints, self._lease.study_id)
+            self._notes.kept |= running.keep(self._checkpoints, self._lease.study_id)
         for running in ended:
             self._checkpoints.remove(self._lease.study_id, running.keys)
 
     def _write(self, results: list[Result]) -> None:
         """Write results at once, progress now and then; either renews the lease."""
-        now = time.monotonic()
-        busy = len(self._running) + (self._measuring is not None)
-        self._trained += (now - self._counted) * busy
-        self._counted = now
-        due = now - self._noted >= PROGRESS_EVERY
+        due = self._notes.due(len(self._running) + (self._measuring is not None))
         if not results and not due:
             return
         progress = {
@@ -291,19 +279,10 @@ class StudyRun:
         }
         device = described(self._pool)
         self._patiently(
-            lambda: record(
-                self._database,
-                self._lease,
-                results=results,
-                progress=progress,
-                seconds_left=self._seconds_left(),
-                trained=self._trained,
-                kept=self._kept,
-                device=None if device == self._described else device,
+            lambda: self._notes.write(
+                results, progress, seconds_left=self._seconds_left(), device=device
             )
         )
-        self._trained, self._kept, self._described = 0.0, False, device
-        self._noted = time.monotonic()
         self._tell(self._uses())
 
     def _uses(self) -> list[DeviceUse]:
