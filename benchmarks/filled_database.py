@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
-from service.db.tables import CurveRow, EventRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, EventRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, resolve

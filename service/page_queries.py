@@ -11,7 +11,7 @@ from service.comparison.model import Comparison
 from service.comparison.queries import Comparisons
 from service.comparison.studies import Across
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.events.revisions import revisions
 from service.heatmaps.kept import Kept
 from service.heatmaps.model import StudyResults

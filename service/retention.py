@@ -10,17 +10,16 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.db import Database, utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import (
+from service.db.tables.processes import HeartbeatRow, RunnerRow
+from service.db.tables.studies import (
     CurveRow,
-    DeliveryRow,
     EventRow,
-    HeartbeatRow,
     IdempotencyRow,
-    RunnerRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
 )
+from service.db.tables.webhooks import DeliveryRow
 from service.settings import Settings
 from service.studies.model import StudyState
 from service.trials.model import KNOWN, TrialState

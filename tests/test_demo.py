@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.db import Database
-from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.heatmaps.queries import ResultsCache
 from service.trials.model import KNOWN
 

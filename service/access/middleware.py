@@ -21,7 +21,7 @@ from service.access.rates import Kind, Rates, sender
 from service.access.rules import READING, Rule, rule_of, study_of
 from service.access.sessions import COOKIE, SECURE_COOKIE
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.errors import (
     KeyInvalidError,
     KeyNeededError,

@@ -6,7 +6,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
-from service.db.tables import SessionRow
+from service.db.tables.keys import SessionRow
 from service.keys import tokens
 
 LASTS = timedelta(days=7)

@@ -13,15 +13,8 @@ from service.archive.model import TrialRecord
 from service.archive.reading import Archive, read
 from service.db import Database, utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import (
-    CurveRow,
-    ImportanceRow,
-    PointRow,
-    StudyRow,
-    StudyTrialRow,
-    TagRow,
-    TrialRow,
-)
+from service.db.tables.searches import ImportanceRow, PointRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TagRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials

@@ -26,7 +26,8 @@ from service.archive.model import (
     TrialRecord,
 )
 from service.db import Database
-from service.db.tables import CurveRow, ImportanceRow, PointRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import ImportanceRow, PointRow
+from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError
 from service.events.repository import revision
 from service.studies.details import tags_of

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.cli.processes import open_database
 from service.db import utcnow
 from service.db.counters import last_seen
-from service.db.tables import RunnerRow
+from service.db.tables.processes import RunnerRow
 from service.scheduler import BEAT_EVERY
 from service.settings import Settings, settings
 

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DatabaseError
 from service.db import schema
 from service.db.base import Base, UTCDateTime, utcnow
 from service.db.engine import Database
-from service.db.tables import HeartbeatRow, RunnerRow
+from service.db.tables.processes import HeartbeatRow, RunnerRow
 
 ROWS = 2000
 """Rows on their way at once."""

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from service.db import schema
 from service.db.engine import Database
-from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.search.planning import MODE
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec, budget_from_json

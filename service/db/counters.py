@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.db.base import utcnow
 from service.db.engine import Database
-from service.db.tables import CounterRow, HeartbeatRow
+from service.db.tables.processes import CounterRow, HeartbeatRow
 
 LEASE_LOSSES = "lease_losses"
 """Studies whose runner fell silent, so that another took them."""

@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.app_state import DatabaseOf, MetricsOf, WatcherOf
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.events.repository import SUMMARIES, Event, panel, revision, since
 from service.problems import PROBLEMS
 from service.search.parts import SEARCH_SUMMARIES, plane

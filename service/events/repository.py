@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.db import utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import EventRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import EventRow, StudyRow, StudyTrialRow, TrialRow
 from service.studies.planning import StudySpec, settings_of
 
 HEADER = ("header",)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.db import Database
-from service.db.tables import EventRow, StudyRow
+from service.db.tables.studies import EventRow, StudyRow
 
 
 def revisions(session: Session, study_ids: Sequence[str]) -> dict[str, int]:

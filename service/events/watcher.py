@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db import Database
-from service.db.tables import EventRow, StudyRow
+from service.db.tables.studies import EventRow, StudyRow
 from service.events.repository import Event, since
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sqlalchemy import String, Text, cast, select, type_coerce
 from sqlalchemy.orm import Session
 
-from service.db.tables import CurveRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
 from service.events.repository import revision
 from service.heatmaps.aggregate import aggregate, best_cells
 from service.heatmaps.kept import Kept

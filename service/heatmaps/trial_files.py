@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.db import Database
-from service.db.tables import StudyTrialRow, TrialRow
+from service.db.tables.studies import StudyTrialRow, TrialRow
 from service.events.repository import revision
 from service.heatmaps.parquet import as_text
 from service.studies.planning import StudySpec, settings_of

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
-from service.db.tables import KeyRow, SessionRow
+from service.db.tables.keys import KeyRow, SessionRow
 from service.errors import ConflictError, NotFoundError
 from service.keys import tokens
 from service.keys.model import Key, KeyState, NewKey, Role

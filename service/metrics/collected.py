@@ -18,7 +18,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.db import Database, utcnow
 from service.db.counters import counters, last_seen
-from service.db.tables import DeliveryRow, RunnerRow, StudyRow, TrialRow
+from service.db.tables.processes import RunnerRow
+from service.db.tables.studies import StudyRow, TrialRow
+from service.db.tables.webhooks import DeliveryRow
 from service.runners.model import RunnerState
 from service.studies.model import StudyState
 from service.trials.model import TrialState

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from service.db import Database, clock
 from service.db.counters import LEASE_LOSSES
 from service.db.counters import count as count_up
-from service.db.tables import RunnerRow, StudyRow
+from service.db.tables.processes import RunnerRow
+from service.db.tables.studies import StudyRow
 from service.events.repository import HEADER, announce
 from service.queue.lease import Lease
 from service.queue.order import anything, free, in_order

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from service.db import clock, utcnow
-from service.db.tables import StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.errors import LeaseLostError
 from service.events.repository import HEADER, announce
 from service.queue.usage import Usage

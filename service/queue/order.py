@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.studies.model import StudyState
 
 LIVE = (StudyState.QUEUED, StudyState.RUNNING)

@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.db import Database, clock
-from service.db.tables import KeyRow, StudyRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow
 from service.queue.forecast import Waiting, starts, upcoming
 from service.queue.order import NOBODY, free
 from service.runners.model import Runner, RunnerState

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
-from service.db.tables import CurveRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials, panel
 from service.queue.lease import Lease

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.studies.model import StudyState
 
 PATIENCE = 2

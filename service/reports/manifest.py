@@ -12,7 +12,8 @@ from sqlalchemy import String, select, text, type_coerce
 from sqlalchemy.orm import Session
 
 from service.db import Database
-from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.events.repository import revision
 from service.search.planning import SearchSpec
 from service.studies.details import read_details

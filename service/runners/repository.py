@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.db import Database, clock
-from service.db.tables import RunnerRow
+from service.db.tables.processes import RunnerRow
 from service.runners.model import DeviceUse, Runner, RunnerState
 
 BEAT = 2.0

@@ -19,7 +19,8 @@ from lpwd.errors import LpwdError
 from service.comparison.model import MeasureDifference, MeasureName
 from service.comparison.pairs import adjusted, difference
 from service.db import Database, utcnow
-from service.db.tables import FiringRow, ScheduleRow, StudyRow
+from service.db.tables.schedules import FiringRow, ScheduleRow
+from service.db.tables.studies import StudyRow
 from service.errors import ServiceError
 from service.heatmaps.aggregate import grids, metric_view, title_of
 from service.heatmaps.layout import Layout

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
-from service.db.tables import FiringRow, ScheduleRow
+from service.db.tables.schedules import FiringRow, ScheduleRow
 from service.db.upsert import insert_new
 from service.errors import InvalidRequestError, NotFoundError, ServiceError
 from service.schedules.clock import check, next_after

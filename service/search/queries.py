@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.search.model import SearchCounts
 from service.search.planning import MODE, SearchSpec
 from service.studies.eta import eta

@@ -7,7 +7,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from service.db import Database
-from service.db.tables import ImportanceRow, PointRow
+from service.db.tables.searches import ImportanceRow, PointRow
 from service.errors import NotFoundError
 from service.events.repository import revision
 from service.search.model import Importance, SearchedPoint, SearchResults

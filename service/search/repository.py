@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import CurveRow, ImportanceRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import ImportanceRow, PointRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials

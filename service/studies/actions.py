@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from service.db import utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import SUMMARIES, announce, announce_trials, panel

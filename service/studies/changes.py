@@ -3,7 +3,7 @@
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import StudyRow, TagRow
+from service.db.tables.studies import StudyRow, TagRow
 from service.errors import ConflictError, PreconditionFailedError
 from service.events.repository import HEADER, announce
 from service.studies.action_schemas import StudyChange

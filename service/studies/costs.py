@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.db.tables import TrialRow
+from service.db.tables.studies import TrialRow
 from service.search.planning import SearchSpec
 from service.studies.planning import StudySpec
 from service.studies.trial_rows import count_known

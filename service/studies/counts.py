@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.orm import Session
 
 from service.db.engine import WRITING
-from service.db.tables import StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.events.revisions import revisions
 from service.trials.model import TrialState
 

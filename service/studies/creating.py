@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.db import utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.errors import IdempotencyKeyReusedError, TooManyStudiesError
 from service.events.repository import SUMMARIES, announce_trials

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.db.tables import StudyRow, TagRow
+from service.db.tables.studies import StudyRow, TagRow
 from service.db.upsert import insert_new
 from service.studies.model import Details, Limits
 from service.studies.schemas import LimitsChoice, StudyBase

@@ -1,7 +1,7 @@
 """The time that a study still takes."""
 
 from service.db import utcnow
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 
 
 def eta(study: StudyRow) -> float | None:

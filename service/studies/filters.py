@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from service.db.tables import KeyRow, StudyRow, TagRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow, TagRow
 from service.errors import InvalidRequestError
 from service.studies.model import StudyFilter, StudyOrder
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.db.tables import KeyRow, StudyRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow
 from service.search.queries import search_summaries, searched
 from service.studies.counts import Counts, counts_of
 from service.studies.details import limits_of, tags_of

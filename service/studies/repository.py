@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.db import utcnow
 from service.db.locks import Alone, alone
-from service.db.tables import StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError, NotFoundError
 from service.events.repository import HEADER, announce
 from service.search.planning import MODE, SearchSpec

@@ -7,7 +7,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.db import clock
-from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.events.repository import HEADER, announce_trials
 from service.studies.model import StudyState
 from service.trials.model import KNOWN, TrialState

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, or_
 
-from service.db.tables import TrialRow
+from service.db.tables.studies import TrialRow
 from service.errors import InvalidRequestError
 from service.search.planning import SearchSpec
 from service.studies.planning import StudySpec

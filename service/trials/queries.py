@@ -6,7 +6,7 @@ from math import isfinite
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import NotFoundError
 from service.studies.repository import read_spec
 from service.studies.repository import row as study_row

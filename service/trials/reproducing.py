@@ -10,7 +10,7 @@ from pydantic import Field, StrictInt, ValidationError
 import lpwd.catalogue
 from lpwd.errors import LpwdError
 from service.bodies import Request
-from service.db.tables import TrialRow
+from service.db.tables.studies import TrialRow
 from service.errors import InvalidRequestError
 from service.studies.fields import MAX_NAME, LearningRate, Seed, Setting, WeightDecay
 from service.studies.schemas import NumericsChoice

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
 from service.db import Database, utcnow
-from service.db.tables import DeliveryRow, WebhookRow
+from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.settings import Settings
 from service.webhooks import sending
 from service.webhooks.addresses import Rules

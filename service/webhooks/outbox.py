@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
-from service.db.tables import DeliveryRow, KeyRow, StudyRow, WebhookRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow
+from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.webhooks.model import DeliveryState, WebhookEvent
 
 TEST = "test"

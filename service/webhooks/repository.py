@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.access.identity import Identity
 from service.db import utcnow
-from service.db.tables import DeliveryRow, WebhookRow
+from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.errors import ConflictError, InvalidRequestError, NotFoundError
 from service.keys.model import Role
 from service.webhooks import outbox, signing

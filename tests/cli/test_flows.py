@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from service.client import Client
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.keys import repository as keys
 from service.keys.model import Role
 from tests.listening import listening

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from sqlalchemy import select
 
-from service.db.tables import CurveRow, TrialRow
+from service.db.tables.studies import CurveRow, TrialRow
 from service.studies.model import StudyState
 from service.trials import curves
 from tests.live import serving, wait_until

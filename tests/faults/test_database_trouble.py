@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from service import scheduler
 from service.app import create_app
 from service.db import Database, engine, trouble
-from service.db.tables import CurveRow
+from service.db.tables.studies import CurveRow
 from service.db.trouble import Patience, TablesOutdatedError, Trouble
 from service.db.upsert import insert_new
 from service.queue.results import record

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.studies.model import StudyState
 from service.studies.planning import StudySpec
 from tests.live import serving, wait_until

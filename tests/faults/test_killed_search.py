@@ -5,7 +5,8 @@ import signal
 import pytest
 from sqlalchemy import select
 
-from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.studies.model import StudyState
 from tests.faults.test_killed_processes import running
 from tests.live import serving, wait_until

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from service.db.tables import RunnerRow, StudyRow
+from service.db.tables.processes import RunnerRow
+from service.db.tables.studies import StudyRow
 from service.errors import LeaseLostError
 from service.queue.results import claim_trials, missing, record
 from service.studies.model import StudyState

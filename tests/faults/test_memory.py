@@ -5,7 +5,7 @@ import os
 import pytest
 from sqlalchemy import select
 
-from service.db.tables import TrialRow
+from service.db.tables.studies import TrialRow
 from service.studies.model import StudyState
 from tests.live import serving, wait_until
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.client import Client
 from service.db import Database
-from service.db.tables import CurveRow, StudyRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, TrialRow
 from service.studies.model import StudyState
 from service.trials import curves
 from service.trials.model import TrialState
@@ -53,7 +53,7 @@ import sys
 import numpy as np
 from sqlalchemy import select
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.studies.planning import StudySpec
 from workers import device
 from workers.contracts import Pack

@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from service.db import Database
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.schedules import repository as schedules
 from service.schedules.schemas import ScheduleRequest
 from service.studies import creating, repository

@@ -15,7 +15,7 @@ from service.archive import reading, storing, writing
 from service.archive.checks import check
 from service.archive.errors import ArchiveRefusedError, ArchiveTooLargeError
 from service.db import Database
-from service.db.tables import CurveRow, StudyRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, TrialRow
 from service.queue.results import give_up
 from service.settings import Settings
 from service.studies.model import StudyState

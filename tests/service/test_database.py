@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.db import Base, Database, schema
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.settings import Settings
 from tests.service import work
 

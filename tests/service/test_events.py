@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.db.tables import EventRow
+from service.db.tables.studies import EventRow
 from service.events.repository import announce, revision, since
 from service.heatmaps.queries import ResultsCache
 from service.queue.results import give_up, lost, record

@@ -18,7 +18,7 @@ from service.app import create_app
 from service.cli import app as commands
 from service.db import Database, utcnow
 from service.db.counters import Heartbeat
-from service.db.tables import HeartbeatRow, RunnerRow
+from service.db.tables.processes import HeartbeatRow, RunnerRow
 from service.runners.model import RunnerState
 from service.settings import Settings
 from service.settings import settings as current_settings

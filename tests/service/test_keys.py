@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.db.tables import KeyRow
+from service.db.tables.keys import KeyRow
 from service.keys import tokens
 from service.keys.model import Role
 from tests.live import wait_until

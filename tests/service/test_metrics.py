@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from service.db import Database, utcnow
 from service.db.counters import LEASE_LOSSES, Heartbeat, count
-from service.db.tables import RunnerRow
+from service.db.tables.processes import RunnerRow
 from service.runners.model import RunnerState
 from tests.service import work
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from service.db import Database, utcnow
-from service.db.tables import CurveRow, StudyRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, TrialRow
 from service.errors import LeaseLostError
 from service.queue import claim
 from service.queue.results import claim_trials, give_up, lost, record

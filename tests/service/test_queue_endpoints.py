@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import insert, update
 
 from service.db import utcnow
-from service.db.tables import KeyRow, RunnerRow, StudyRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.processes import RunnerRow
+from service.db.tables.studies import StudyRow
 from service.queue import reading
 from service.queue.results import record
 from service.runners.model import DeviceUse, RunnerState

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 from sqlalchemy import select, text, update
 
 from service.db import Base, Database
-from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError, LeaseLostError
 from service.queue import claim
 from service.queue.results import claim_trials, give_up, lost, put_back, record

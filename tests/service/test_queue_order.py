@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert, update
 
 from service.db import Database, clock, utcnow
-from service.db.tables import KeyRow, StudyRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow
 from service.queue import claim
 from service.queue.order import in_order, should_yield
 from tests.service import work

@@ -2,14 +2,9 @@
 
 import pytest
 
-from service.db.tables import (
-    CurveRow,
-    DeliveryRow,
-    FiringRow,
-    StudyRow,
-    StudyTrialRow,
-    TrialRow,
-)
+from service.db.tables.schedules import FiringRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.webhooks import DeliveryRow
 from service.heatmaps.queries import ResultsCache
 from service.schedules.regression import look
 from tests.service import work

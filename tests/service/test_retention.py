@@ -6,17 +6,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from service.db import utcnow
-from service.db.tables import (
-    CurveRow,
-    DeliveryRow,
-    EventRow,
-    HeartbeatRow,
-    IdempotencyRow,
-    RunnerRow,
-    StudyRow,
-    TrialRow,
-    WebhookRow,
-)
+from service.db.tables.processes import HeartbeatRow, RunnerRow
+from service.db.tables.studies import CurveRow, EventRow, IdempotencyRow, StudyRow, TrialRow
+from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.events.repository import revision
 from service.retention import plan, prune
 from service.studies import creating, repository

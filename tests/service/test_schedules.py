@@ -9,7 +9,8 @@ from sqlalchemy import update
 
 from service import scheduler
 from service.db import Database, utcnow
-from service.db.tables import FiringRow, ScheduleRow, StudyRow
+from service.db.tables.schedules import FiringRow, ScheduleRow
+from service.db.tables.studies import StudyRow
 from service.schedules.repository import fire_due
 from tests.service import work
 

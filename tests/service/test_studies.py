@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import update
 
-from service.db.tables import CurveRow, IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
 from service.queue.results import give_up
 from service.trials.model import TrialState
 from tests.service import work

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from service.db import utcnow
-from service.db.tables import RunnerRow, StudyRow, TrialRow
+from service.db.tables.processes import RunnerRow
+from service.db.tables.studies import StudyRow, TrialRow
 from service.queue import claim
 from service.queue.lease import Lease
 from service.queue.results import lost, record

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from service.db import clock, utcnow
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.errors import LeaseLostError
 from service.queue import claim
 from service.queue.forecast import starts

@@ -5,7 +5,7 @@ import asyncio
 from sqlalchemy import event
 
 from service.db import Database
-from service.db.tables import EventRow
+from service.db.tables.studies import EventRow
 from service.events import watcher as watching
 from service.events.repository import announce
 from service.events.watcher import Watcher

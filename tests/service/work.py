@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import select, update
 
 from service.db import Database, utcnow
-from service.db.tables import StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.queue import Lease, claim
 from service.queue.results import Result, claim_trials, missing, record
 from service.studies import creating, repository

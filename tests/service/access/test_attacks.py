@@ -7,7 +7,7 @@ import json
 import pytest
 
 from service.db import Base
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.limits import BodyLimit
 from tests.service import work
 from tests.service.test_bad_input import refused

@@ -6,7 +6,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from service.access.rules import READING, RULES, rule_of
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.keys import repository
 from service.keys.model import Role
 from service.keys.tokens import new_id, new_secret, token

@@ -7,7 +7,7 @@ import pytest
 from service.access import sessions
 from service.access.pages import local
 from service.db import utcnow
-from service.db.tables import SessionRow
+from service.db.tables.keys import SessionRow
 from service.keys import repository, tokens
 from service.keys.model import Role
 from tests.service import work

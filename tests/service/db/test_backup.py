@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from service.db import Base, Database, schema
 from service.db.backup import BackupError, backup, restore
 from service.db.counters import Heartbeat, count
-from service.db.tables import EventRow, StudyRow
+from service.db.tables.studies import EventRow, StudyRow
 from service.events.repository import announce
 from tests.service import work
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from service.cli import app as commands
 from service.db import Database, schema
 from service.db.check import check, repair
-from service.db.tables import CurveRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.settings import settings
 from service.trials.model import TrialState
 from tests.service import work

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from service.db import upsert, utcnow
-from service.db.tables import CurveRow, TrialRow
+from service.db.tables.studies import CurveRow, TrialRow
 from service.db.upsert import insert_new
 from service.studies.trial_rows import trial_row
 from tests.service import work

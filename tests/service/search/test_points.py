@@ -6,7 +6,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.db import schema
-from service.db.tables import CurveRow, PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError, LeaseLostError
 from service.search import scores
 from service.search.model import TRANSITIONS

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import lpwd.catalogue
-from service.db.tables import StudyRow, StudyTrialRow
+from service.db.tables.studies import StudyRow, StudyTrialRow
 from service.search.planning import SearchSpec, resolve_search
 from service.search.schemas import SearchRequest
 from tests.service import work

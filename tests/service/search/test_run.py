@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from service.db.tables import StudyRow
+from service.db.tables.studies import StudyRow
 from service.errors import LeaseLostError
 from service.search.run import SearchRun
 from service.studies import repository as studies

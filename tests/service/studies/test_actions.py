@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import update
 
-from service.db.tables import PointRow, StudyRow, StudyTrialRow, TrialRow
+from service.db.tables.searches import PointRow
+from service.db.tables.studies import StudyRow, StudyTrialRow, TrialRow
 from service.errors import LeaseLostError
 from service.queue.results import give_up
 from service.studies.model import StudyState

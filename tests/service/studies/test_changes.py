@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from service.db.tables import TagRow
+from service.db.tables.studies import TagRow
 from tests.service import work
 
 SAID = {

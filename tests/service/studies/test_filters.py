@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.db import utcnow
-from service.db.tables import KeyRow, StudyRow
+from service.db.tables.keys import KeyRow
+from service.db.tables.studies import StudyRow
 from service.keys.model import Role
 from service.studies import creating, queries
 from service.studies.model import Details, StudyFilter, StudyOrder

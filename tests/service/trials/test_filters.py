@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from service.db.tables import TrialRow
+from service.db.tables.studies import TrialRow
 from service.queue.results import Result, give_up
 from tests.service import work
 from tests.service.samples import fill

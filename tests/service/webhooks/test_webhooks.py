@@ -10,7 +10,8 @@ import pytest
 
 from service import scheduler
 from service.db import utcnow
-from service.db.tables import DeliveryRow, StudyRow, WebhookRow
+from service.db.tables.studies import StudyRow
+from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.keys.model import Role
 from service.studies import repository as studies
 from service.webhooks import delivering, signing
