@@ -7,12 +7,12 @@ either diverged, and a dot where nothing can be compared yet.
 from dashboards import formatting
 from dashboards.charts.grid import Grid, grid
 from dashboards.charts.heatmap import CROSS, alone, box, glyph_size, marks, on_grid
-from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config, diverging, drawable
+from dashboards.charts.sheet import LEGEND_HEIGHT, caption, columns_for, sheet, titled
+from dashboards.charts.theme import Spec, Theme, diverging
 from dashboards.formatting import rate
 from service.comparison.model import CellDifference, Comparison, OptimizerDifference
 
-COLUMNS_MAX = 3
-RAMP_WIDTH, RAMP_STEPS, LEGEND_HEIGHT, CHARACTER = 120, 61, 12, 5.6
+RAMP_WIDTH, RAMP_STEPS, CHARACTER = 120, 61, 5.6
 
 
 def difference(one: OptimizerDifference, results: Comparison, *, theme: Theme) -> Spec:
@@ -22,34 +22,18 @@ def difference(one: OptimizerDifference, results: Comparison, *, theme: Theme) -
 
 def figure(results: Comparison, *, title: str, theme: Theme) -> Spec:
     """All panels as one figure with a legend, for files and papers."""
-    total = len(results.optimizers)
-    columns = min(COLUMNS_MAX, total)
-    panels = [
-        _titled(one, results, theme, x_title=place + columns >= total, y_title=place % columns == 0)
-        for place, one in enumerate(results.optimizers)
-    ]
-    return {
-        "$schema": VEGA_LITE,
-        "description": f"{title}: {subtitle(results)}",
-        "background": theme.background,
-        "padding": 16,
-        "config": config(theme) | {"concat": {"spacing": 22}},
-        "title": {
-            "text": drawable(title),
-            "subtitle": subtitle(results),
-            "fontSize": 16,
-            "subtitleFontSize": 12,
-            "subtitleColor": theme.muted,
-            "subtitlePadding": 6,
-            "offset": 14,
-            "limit": 900,
-        },
-        "vconcat": [
-            _legend(results, theme),
-            {"concat": panels, "columns": columns, "align": "none"},
-        ],
-        "spacing": 18,
-    }
+    panels = titled(
+        results.optimizers,
+        lambda one, x_title, y_title: _panel(one, results, theme, x_title=x_title, y_title=y_title),
+    )
+    return sheet(
+        panels,
+        _legend(results, theme),
+        columns=columns_for(len(panels)),
+        title=title,
+        subtitle=subtitle(results),
+        theme=theme,
+    )
 
 
 def subtitle(results: Comparison) -> str:
@@ -110,16 +94,6 @@ def summarise(one: OptimizerDifference, results: Comparison) -> str:
         f"{one.title} less {results.reference_title}: ahead in {ahead}, behind in {behind} of "
         f"{formatting.count(len(one.cells), 'cell')}"
     )
-
-
-def _titled(
-    one: OptimizerDifference, results: Comparison, theme: Theme, *, x_title: bool, y_title: bool
-) -> Spec:
-    part = _panel(one, results, theme, x_title=x_title, y_title=y_title)
-    for layer in part["layer"]:
-        layer.pop("name", None)  # names would have to be unique in the figure
-    limit = max(grid(one).width, 160)
-    return part | {"title": {"text": drawable(one.title), "limit": limit, "offset": 8}}
 
 
 def _panel(
@@ -216,8 +190,8 @@ def _legend(results: Comparison, theme: Theme) -> Spec:
                 "fill": {"field": "colour", "type": "nominal", "scale": None},
             },
         },
-        _text(worse, start - 6, "right", theme),
-        _text(better, start + RAMP_WIDTH + 6, "left", theme),
+        caption(worse, start - 6, "right", theme),
+        caption(better, start + RAMP_WIDTH + 6, "left", theme),
     ]
     x = start + RAMP_WIDTH + 30 + CHARACTER * len(better)
     shapes = {
@@ -233,15 +207,6 @@ def _legend(results: Comparison, theme: Theme) -> Spec:
                 "encoding": {"x": {"value": x}, **middle},
             }
         )
-        layers.append(_text(words, x + 11, "left", theme))
+        layers.append(caption(words, x + 11, "left", theme))
         x += 30 + CHARACTER * len(words)
     return {"width": round(x), "height": LEGEND_HEIGHT, "layer": layers}
-
-
-def _text(words: str, x: float, align: str, theme: Theme) -> Spec:
-    mark = {"type": "text", "text": words, "align": align, "baseline": "middle", "aria": False}
-    return {
-        "data": {"values": [{}]},
-        "mark": {**mark, "color": theme.muted},
-        "encoding": {"x": {"value": x}, "y": {"value": LEGEND_HEIGHT / 2}},
-    }

@@ -4,52 +4,29 @@ from typing import Any
 
 from dashboards import formatting
 from dashboards.charts import scale
-from dashboards.charts.grid import grid
 from dashboards.charts.heatmap import CROSS, panel
 from dashboards.charts.key import Glyph, key
-from dashboards.charts.theme import VEGA_LITE, Spec, Theme, config, drawable
-from service.heatmaps.model import Heatmap, StudyResults
+from dashboards.charts.sheet import LEGEND_HEIGHT, caption, columns_for, sheet, titled
+from dashboards.charts.theme import Spec, Theme
+from service.heatmaps.model import StudyResults
 
-COLUMNS_MAX = 3
-RAMP_WIDTH, RAMP_STEPS, LEGEND_HEIGHT = 120, 60, 12
+RAMP_WIDTH, RAMP_STEPS = 120, 60
 
 
 def heatmaps(results: StudyResults, *, title: str, theme: Theme) -> Spec:
     """Every optimizer's panel, up to three in a row, under a title and a shared legend."""
-    columns = min(COLUMNS_MAX, max(len(results.heatmaps), 1))
-    total = len(results.heatmaps)
-    panels = [
-        _titled_panel(
-            heatmap,
-            results,
-            theme,
-            x_title=index + columns >= total,
-            y_title=index % columns == 0,
-        )
-        for index, heatmap in enumerate(results.heatmaps)
-    ]
-    return {
-        "$schema": VEGA_LITE,
-        "description": f"{title}: {subtitle(results)}",
-        "background": theme.background,
-        "padding": 16,
-        "config": config(theme) | {"concat": {"spacing": 22}},
-        "title": {
-            "text": drawable(title),
-            "subtitle": subtitle(results),
-            "fontSize": 16,
-            "subtitleFontSize": 12,
-            "subtitleColor": theme.muted,
-            "subtitlePadding": 6,
-            "offset": 14,
-            "limit": 900,
-        },
-        "vconcat": [
-            _legend(results, theme),
-            {"concat": panels or [_nothing(theme)], "columns": columns, "align": "none"},
-        ],
-        "spacing": 18,
-    }
+    panels = titled(
+        results.heatmaps,
+        lambda one, x_title, y_title: panel(one, results, theme, x_title=x_title, y_title=y_title),
+    )
+    return sheet(
+        panels or [_nothing(theme)],
+        _legend(results, theme),
+        columns=columns_for(len(panels)),
+        title=title,
+        subtitle=subtitle(results),
+        theme=theme,
+    )
 
 
 def subtitle(results: StudyResults) -> str:
@@ -60,18 +37,6 @@ def subtitle(results: StudyResults) -> str:
         f"{metric.split} {metric.name}, {'mean of ' if results.seeds > 1 else ''}{seeds} a cell; "
         f"outlined: within {formatting.difference(results.tolerance, metric)} of the best"
     )
-
-
-def _titled_panel(
-    heatmap: Heatmap, results: StudyResults, theme: Theme, *, x_title: bool, y_title: bool
-) -> Spec:
-    """A panel that shares a figure: its layers lose their names, which would have to be unique in
-    the figure, or Vega-Lite would draw the first panel's data in every panel."""
-    part = panel(heatmap, results, theme, x_title=x_title, y_title=y_title)
-    for layer in part["layer"]:
-        layer.pop("name", None)
-    limit = max(grid(heatmap).width, 160)
-    return part | {"title": {"text": drawable(heatmap.title), "limit": limit, "offset": 8}}
 
 
 def _nothing(theme: Theme) -> Spec:
@@ -113,13 +78,13 @@ def _legend(results: StudyResults, theme: Theme) -> Spec:
                 },
             },
         },
-        _text(worst, start - 6, "right", theme),
-        _text(best, start + RAMP_WIDTH + 6, "left", theme),
+        caption(worst, start - 6, "right", theme),
+        caption(best, start + RAMP_WIDTH + 6, "left", theme),
     ]
     x = start + RAMP_WIDTH + 76.0
     for glyph, words in key(results):
         layers += [_glyph(mark, x) for mark in _marks(theme)[glyph]]
-        layers.append(_text(words, x + 11, "left", theme))
+        layers.append(caption(words, x + 11, "left", theme))
         x += 30 + 5.6 * len(words)
     return {"width": round(x), "height": LEGEND_HEIGHT, "layer": layers}
 
@@ -151,14 +116,5 @@ def _glyph(mark: Spec, x: float) -> Spec:
     return {
         "data": {"values": [{}]},
         "mark": {**mark, "aria": False},
-        "encoding": {"x": {"value": x}, "y": {"value": LEGEND_HEIGHT / 2}},
-    }
-
-
-def _text(words: str, x: float, align: str, theme: Theme) -> Spec:
-    mark = {"type": "text", "text": words, "align": align, "baseline": "middle", "aria": False}
-    return {
-        "data": {"values": [{}]},
-        "mark": {**mark, "color": theme.muted},
         "encoding": {"x": {"value": x}, "y": {"value": LEGEND_HEIGHT / 2}},
     }
