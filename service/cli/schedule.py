@@ -7,6 +7,7 @@ import typer
 
 from service.cli import completion
 from service.cli.connection import connected
+from service.cli.options import LimitOption, YesOption, confirm
 from service.cli.output import (
     JsonOption,
     ago,
@@ -19,7 +20,6 @@ from service.cli.output import (
     table,
 )
 from service.cli.sending import wanted
-from service.cli.study.changing import YesOption, confirm
 from service.client import Client
 from service.schedules.schemas import FiringAnswer, ScheduleAnswer
 
@@ -164,7 +164,7 @@ def run(client: Client, schedule: ScheduleArgument, as_json: JsonOption = False)
 def firings(
     client: Client,
     schedule: ScheduleArgument,
-    limit: Annotated[int, typer.Option(min=1, help="List as many, at most.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List a schedule's firings, newest first, with the studies they sent.

@@ -10,6 +10,7 @@ from service import presets
 from service.cli import completion
 from service.cli.connection import connected
 from service.cli.following import finish, follow
+from service.cli.options import DryRunOption, WatchOption
 from service.cli.output import JsonOption, say, show_json
 from service.client import Client
 from service.studies.answers import StudyPlan
@@ -29,12 +30,8 @@ def submit(
             autocompletion=completion.presets,
         ),
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Stay, show progress, end with the table.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only say what it would cost.")
-    ] = False,
+    watch: WatchOption = False,
+    dry_run: DryRunOption = False,
     idempotency_key: Annotated[
         str | None,
         typer.Option(help="Send it once, however often this is run with the same key."),

@@ -6,6 +6,7 @@ import typer
 
 from service.cli import completion
 from service.cli.connection import connected
+from service.cli.options import LimitOption, YesOption, confirm
 from service.cli.output import (
     JsonOption,
     ago,
@@ -17,7 +18,6 @@ from service.cli.output import (
     show_json,
     table,
 )
-from service.cli.study.changing import YesOption, confirm
 from service.client import Client
 from service.webhooks.schemas import DeliveryAnswer, WebhookAnswer, WebhookCreated
 
@@ -147,7 +147,7 @@ def try_out(client: Client, webhook: WebhookArgument, as_json: JsonOption = Fals
 def deliveries(
     client: Client,
     webhook: WebhookArgument,
-    limit: Annotated[int, typer.Option(min=1, help="List as many, at most.")] = 20,
+    limit: LimitOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List what a webhook was told, newest first.

@@ -11,17 +11,12 @@ import typer
 from service.cli import completion
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.following import finish, follow
+from service.cli.options import DryRunOption, WatchOption, YesOption, confirm
 from service.cli.output import JsonOption, count, say, show_json
 from service.cli.sending import read, tell
 from service.client import Client
 from service.studies.answers import StudyAnswer
 from service.study_file import parse
-
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what it would cost.")]
-WatchOption = Annotated[
-    bool, typer.Option("--watch", "-w", help="Stay, show progress, end with the table.")
-]
 
 
 @connected
@@ -279,21 +274,6 @@ def request(client: Client, study: StudyArgument) -> None:
     Example: lpwd study request 3fa9 > study.json
     """
     typer.echo(json.dumps(client.request(study_id(client, study)), indent=2, ensure_ascii=False))
-
-
-def confirm(question: str, yes: bool) -> None:
-    """Ask before something is gone; without a terminal to ask on, refuse.
-
-    Raises:
-        typer.Abort: The answer is no, or there is nobody to give one.
-    """
-    if yes:
-        return
-    try:
-        typer.confirm(question, abort=True)
-    except typer.Abort:
-        typer.echo("nothing was changed; --yes does not ask", err=True)
-        raise
 
 
 def _queued_again(client: Client, study: StudyAnswer, watch: bool, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 from service.cli import completion
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.following import come, left
+from service.cli.options import AllOption, LimitOption
 from service.cli.output import (
     JsonOption,
     ago,
@@ -27,8 +28,6 @@ from service.client import Client
 from service.studies.answers import StudyAnswer
 
 Row = TypeVar("Row")
-LimitOption = Annotated[int, typer.Option(min=1, help="List as many, at most.")]
-AllOption = Annotated[bool, typer.Option("--all", help="List all of them.")]
 
 
 @connected
