@@ -8,12 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli import completion
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.following import finish, follow
 from service.cli.options import DryRunOption, WatchOption, YesOption, confirm
 from service.cli.output import JsonOption, count, say, show_json
 from service.cli.sending import read, tell
+from service.cli.study.options import (
+    MoreFile,
+    MoreLearningRates,
+    MoreOptimizers,
+    MorePoints,
+    MoreSeconds,
+    MoreSeeds,
+    MoreWeightDecays,
+)
 from service.client import Client
 from service.studies.answers import StudyAnswer
 from service.study_file import parse
@@ -47,31 +55,13 @@ def retry(
 def extend(
     client: Client,
     study: StudyArgument,
-    seeds: Annotated[
-        str | None, typer.Option(help="A number of seeds, those it has included, or a list: 7,8,9.")
-    ] = None,
-    learning_rates: Annotated[
-        str | None, typer.Option("--learning-rates", "--lr", help="More of them: 0.03,0.1.")
-    ] = None,
-    weight_decays: Annotated[
-        str | None, typer.Option("--weight-decays", "--wd", help="More of them: 0.3,3.")
-    ] = None,
-    optimizer: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="One more, by its name; may be given several times.",
-            autocompletion=completion.optimizers,
-        ),
-    ] = None,
-    points: Annotated[
-        int | None, typer.Option(help="Of a search: points an optimizer is given from now on.")
-    ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Of a search whose budget is in seconds: likewise.")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="All of this in YAML or JSON instead.")
-    ] = None,
+    seeds: MoreSeeds = None,
+    learning_rates: MoreLearningRates = None,
+    weight_decays: MoreWeightDecays = None,
+    optimizer: MoreOptimizers = None,
+    points: MorePoints = None,
+    seconds: MoreSeconds = None,
+    file: MoreFile = None,
     dry_run: DryRunOption = False,
     watch: WatchOption = False,
     as_json: JsonOption = False,

@@ -1,12 +1,11 @@
 """Lists of studies, one study, its trials."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-import typer
+from rich.table import Table
 
-from service.cli import completion
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.following import come, left
 from service.cli.options import AllOption, LimitOption
@@ -24,8 +23,23 @@ from service.cli.output import (
     show_json,
     table,
 )
+from service.cli.study.options import (
+    LabelFilter,
+    LearningRateFilter,
+    OptimizerFilter,
+    OrderOption,
+    OwnerFilter,
+    SeedFilter,
+    StateFilter,
+    TagFilter,
+    TaskFilter,
+    TextFilter,
+    TrialStateFilter,
+    WeightDecayFilter,
+)
 from service.client import Client
 from service.studies.answers import StudyAnswer
+from service.trials.schemas import TrialAnswer
 
 Row = TypeVar("Row")
 
@@ -33,33 +47,13 @@ Row = TypeVar("Row")
 @connected
 def listing(
     client: Client,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only those queued, running, done, failed or cancelled; may be repeated.",
-            autocompletion=completion.states,
-        ),
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option(help="Only those of this task.", autocompletion=completion.tasks)
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(
-            help="Only those with this optimizer, by name or label.",
-            autocompletion=completion.optimizers,
-        ),
-    ] = None,
-    owner: Annotated[str | None, typer.Option(help="Only those sent with this key.")] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(help="Only those with this tag; may be repeated.")
-    ] = None,
-    text: Annotated[
-        str | None, typer.Option("--text", "-q", help="Only those with this in name, note or id.")
-    ] = None,
-    order: Annotated[
-        str | None, typer.Option(help="What comes first: newest, oldest, name or priority.")
-    ] = None,
+    state: StateFilter = None,
+    task: TaskFilter = None,
+    optimizer: OptimizerFilter = None,
+    owner: OwnerFilter = None,
+    tag: TagFilter = None,
+    text: TextFilter = None,
+    order: OrderOption = None,
     limit: LimitOption = 20,
     everything: AllOption = False,
     as_json: JsonOption = False,
@@ -93,7 +87,11 @@ def listing(
         shown.add_row(*cells(one.id, one.state, come(one), one.task, ago(one.created_at), name))
     console().print(shown)
     if more:
-        say(f"and more: --limit or --all lists them (these are the first {limit})")
+        _say_more(limit)
+
+
+def _say_more(limit: int) -> None:
+    say(f"and more: --limit or --all lists them (these are the first {limit})")
 
 
 def cut(rows: Iterator[Row], limit: int | None) -> tuple[list[Row], bool]:
@@ -183,26 +181,11 @@ def _trials(study: StudyAnswer) -> str:
 def trials(
     client: Client,
     study: StudyArgument,
-    state: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only those pending, running, done, diverged or failed; may be repeated."
-        ),
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help="Only those of the optimizer with this label.")
-    ] = None,
-    learning_rate: Annotated[
-        list[float] | None,
-        typer.Option("--learning-rate", "--lr", help="Only those with this one; may be repeated."),
-    ] = None,
-    weight_decay: Annotated[
-        list[float] | None,
-        typer.Option("--weight-decay", "--wd", help="Only those with this one; may be repeated."),
-    ] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="Only those of this seed; may be repeated.")
-    ] = None,
+    state: TrialStateFilter = None,
+    optimizer: LabelFilter = None,
+    learning_rate: LearningRateFilter = None,
+    weight_decay: WeightDecayFilter = None,
+    seed: SeedFilter = None,
     limit: LimitOption = 50,
     everything: AllOption = False,
     as_json: JsonOption = False,
@@ -225,6 +208,12 @@ def trials(
     if as_json:
         show_json(found)
         return
+    console().print(_trial_table(found))
+    if more:
+        _say_more(limit)
+
+
+def _trial_table(found: Sequence[TrialAnswer]) -> Table:
     shown = table(
         "trial", "optimizer", "lr", "wd", "seed", "state", "valid.", "test", "time", "why",
         right=["lr", "wd", "seed", "valid.", "test", "time"], wrapped=["why"],
@@ -244,9 +233,7 @@ def trials(
                 one.reason or "",
             )
         )
-    console().print(shown)
-    if more:
-        say(f"and more: --limit or --all lists them (these are the first {limit})")
+    return shown
 
 
 def _score(value: float | None) -> str | None:

@@ -1,5 +1,7 @@
 """What came of a study: tables and files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,20 +10,18 @@ import typer
 from service.cli import completion, tables
 from service.cli.connection import StudyArgument, connected, study_id
 from service.cli.output import JsonOption, console, count, say, show_json
+from service.cli.study.options import (
+    ExportOption,
+    FormOption,
+    ReferenceOption,
+    ScaleOption,
+    SplitOption,
+    ThemeOption,
+    ToleranceOption,
+    WhatOption,
+)
 from service.client import Client
-from service.client.results import FORMS, Split, Theme, What, form_of
-
-SplitOption = Annotated[
-    Split | None, typer.Option(help="Which data the scores come from; test by default.")
-]
-ReferenceOption = Annotated[
-    str | None,
-    typer.Option(help="Label of the optimizer to compare with; a baseline by default."),
-]
-ToleranceOption = Annotated[
-    float | None,
-    typer.Option(help="Tolerance in the metric's own unit; 0.01 is a point, and the default."),
-]
+from service.client.results import Split, What, form_of
 
 
 @connected
@@ -108,22 +108,21 @@ def _picture(
     tolerance: float | None,
 ) -> None:
     """Save the figure of a comparison."""
-    try:
-        if len(ids) == 1:
-            client.export(
-                ids[0],
-                to,
-                what="difference",
-                reference=reference,
-                split=split,
-                tolerance=tolerance,
-            )
-        else:
-            client.export_comparison(ids, to, split=split, tolerance=tolerance)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    except OSError as error:
-        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
+    with _writing(to):
+        try:
+            if len(ids) == 1:
+                client.export(
+                    ids[0],
+                    to,
+                    what="difference",
+                    reference=reference,
+                    split=split,
+                    tolerance=tolerance,
+                )
+            else:
+                client.export_comparison(ids, to, split=split, tolerance=tolerance)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
     typer.echo(f"wrote {to}", err=True)
 
 
@@ -131,30 +130,14 @@ def _picture(
 def export(
     client: Client,
     study: StudyArgument,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="The file; study-ID.FORM here by default."),
-    ] = None,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help=f"One of {', '.join(FORMS)}; by default what the file's name ends in.",
-            autocompletion=completion.forms,
-        ),
-    ] = None,
-    what: Annotated[
-        What,
-        typer.Option(help="Maps, differences to a reference, single trials, or a report."),
-    ] = "heatmap",
+    output: ExportOption = None,
+    form: FormOption = None,
+    what: WhatOption = "heatmap",
     reference: ReferenceOption = None,
     split: SplitOption = None,
     tolerance: ToleranceOption = None,
-    theme: Annotated[
-        Theme | None, typer.Option(help="Colours of a picture; light by default.")
-    ] = None,
-    scale: Annotated[float | None, typer.Option(help="Pixels a point, of a png.")] = None,
+    theme: ThemeOption = None,
+    scale: ScaleOption = None,
 ) -> None:
     """Save a study's maps, comparisons or trials as a file.
 
@@ -164,11 +147,8 @@ def export(
         raise typer.BadParameter("name a file with --output, or a form with --format")
     wanted = study_id(client, study)
     to = output or Path(f"study-{wanted}.{form}")
-    try:
-        form_of(to, form, what)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    try:
+    _check_form(to, form, what)
+    with _writing(to):
         saved = client.export(
             wanted,
             to,
@@ -180,8 +160,6 @@ def export(
             theme=theme,
             scale=scale,
         )
-    except OSError as error:
-        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
     say(f"wrote {saved}")
 
 
@@ -203,16 +181,11 @@ def report(
     """
     wanted = study_id(client, study)
     to = output or Path(f"study-{wanted}.html")
-    try:
-        form_of(to, None, "report")
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    try:
+    _check_form(to, None, "report")
+    with _writing(to):
         saved = client.export(
             wanted, to, what="report", reference=reference, split=split, tolerance=tolerance
         )
-    except OSError as error:
-        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
     say(f"wrote {saved}")
 
 
@@ -240,10 +213,8 @@ def archive(
     """
     wanted = study_id(client, study)
     to = output or Path(f"study-{wanted}.lpwd.zip")
-    try:
+    with _writing(to):
         say(f"wrote {client.archive(wanted, to)}")
-    except OSError as error:
-        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
 
 
 @connected
@@ -272,3 +243,20 @@ def import_(
     if found.conflicts:
         say(f"{count(len(found.conflicts), 'trial')} had another result here, which was kept")
     say(f"study {found.study_id}: {client.page(found.study_id)}")
+
+
+def _check_form(to: Path, form: str | None, what: What) -> None:
+    """Refuse a file whose form cannot be told, or is none of what it is to hold."""
+    try:
+        form_of(to, form, what)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@contextmanager
+def _writing(to: Path) -> Iterator[None]:
+    """Say of a file that cannot be written that it is the option that is wrong."""
+    try:
+        yield
+    except OSError as error:
+        raise typer.BadParameter(f"{to} cannot be written: {error.strerror}") from error
