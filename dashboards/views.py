@@ -102,9 +102,18 @@ Form = Annotated[FilterForm, Depends(filter_form)]
 def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     """Every page and fragment."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+    _add_lists(router, queries)
+    _add_studies(router, queries, renderer)
 
-    def drawn(spec: Spec) -> Markup:
-        return drawing(spec, renderer)
+    @router.get("/docs")
+    def docs(request: Request) -> HTMLResponse:
+        return render("docs.html", resources=describe(request.app.openapi()))
+
+    return router
+
+
+def _add_lists(router: APIRouter, queries: Queries) -> None:
+    """Add the pages of many studies: their list, and the queue."""
 
     def listed(form: FilterForm, cursor: str | None) -> dict[str, Any]:
         page = queries.list_studies(form.filter(), cursor)
@@ -127,9 +136,12 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
     def queue_tables() -> HTMLResponse:
         return render("fragments/queue.html", **queue_context(queries.queue()))
 
-    @router.get("/docs")
-    def docs(request: Request) -> HTMLResponse:
-        return render("docs.html", resources=describe(request.app.openapi()))
+
+def _add_studies(router: APIRouter, queries: Queries, renderer: Renderer) -> None:
+    """Add the pages of a study, and of several compared."""
+
+    def drawn(spec: Spec) -> Markup:
+        return drawing(spec, renderer)
 
     @router.get("/compare")
     def compare(study: Annotated[list[str], Query()] = []) -> HTMLResponse:  # noqa: B006
@@ -167,8 +179,6 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
         return render(
             template, names=tuple(names), panel_prefix=PANEL, plane_prefix=PLANE, **context
         )
-
-    return router
 
 
 def queue_context(queue: QueueView) -> dict[str, Any]:

@@ -101,21 +101,6 @@ def create_app(settings: Settings) -> FastAPI:
     # Small products of matrices: more threads would but wait for one another, and for cores that
     # train.
     threadpool_limits(1, user_api="blas")
-    database = Database(settings.url)
-    renderer = Renderer()
-    cache = ResultsCache()
-    comparisons = Comparisons.through(cache)
-    searches = SearchReader(database)
-    keyring = Keyring(database)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await app.state.watcher.close()
-        keyring.close()
-        renderer.close()
-        database.close()
-
     app = Service(
         title="LPWD",
         summary="Hyperparameter robustness of optimizers: studies in, heatmaps out.",
@@ -123,32 +108,62 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=_lifespan,
     )
+    _share(app, settings)
+    _guard(app)
+    problems.install(app)
+    _route(app)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.state.allowed = lambda path: openapi.allowed(app.openapi(), path)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.watcher.close()
+    app.state.keyring.close()
+    app.state.renderer.close()
+    app.state.database.close()
+
+
+def _share(app: FastAPI, settings: Settings) -> None:
+    """Make what endpoints share, for `service.app_state` to find."""
+    database = Database(settings.url)
+    cache = ResultsCache()
     app.state.settings = settings
     app.state.stopping = threading.Event()
     """Set when the server is asked to end: streams then end, too."""
     app.state.database = database
-    app.state.renderer = renderer
+    app.state.renderer = Renderer()
     app.state.results = cache
-    app.state.comparisons = comparisons
+    app.state.comparisons = Comparisons.through(cache)
     app.state.answers = Answers(database)
-    app.state.searches = searches
+    app.state.searches = SearchReader(database)
     app.state.metrics = Metrics(database)
     app.state.watcher = Watcher(database)
-    app.state.keyring = keyring
+    app.state.keyring = Keyring(database)
+
+
+def _guard(app: FastAPI) -> None:
+    """Put the layers around the routes that every request passes; the last is the outermost."""
+    settings: Settings = app.state.settings
     app.add_middleware(BodyLimit, most=settings.max_body_bytes, streamed=STREAMED)
     app.add_middleware(
         AccessControl,
         policy=policy_of(settings),
-        keyring=keyring,
-        database=database,
+        keyring=app.state.keyring,
+        database=app.state.database,
         rates=Rates(settings),
     )
     app.add_middleware(GZipMiddleware, compresslevel=5, exclude_content_types=COMPRESSED)
     app.add_middleware(HeadLimit)
     app.add_middleware(HeadRequests)
-    problems.install(app)
+
+
+def _route(app: FastAPI) -> None:
+    """Add all resources and pages."""
     api = APIRouter(
         prefix="/api/v1",
         dependencies=[Depends(refuse_unknown_parameters), Depends(refuse_other_media_types)],
@@ -158,12 +173,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    app.include_router(pages(PageQueries(database, cache, searches, comparisons), renderer))
+    state = app.state
+    queries = PageQueries(state.database, state.results, state.searches, state.comparisons)
+    app.include_router(pages(queries, state.renderer))
     app.include_router(access_pages.router)
     mount_static(app)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    app.state.allowed = lambda path: openapi.allowed(app.openapi(), path)
-    return app
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
