@@ -4,6 +4,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import asdict, replace
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,22 +27,7 @@ PLAIN = Details()
 
 def create_search(session: Session, spec: SearchSpec, details: Details = PLAIN) -> str:
     """Write a search; return its id. Its points are not known before they are proposed."""
-    study_id = secrets.token_hex(6)
-    session.add(
-        StudyRow(
-            id=study_id,
-            name=spec.name,
-            task=spec.task,
-            spec=spec.to_json(),
-            state=StudyState.QUEUED,
-            reused=0,
-            created_at=utcnow(),
-            **columns(details),
-        )
-    )
-    session.flush()
-    add_tags(session, study_id, details.tags)
-    return study_id
+    return _write(session, spec, details, utcnow())
 
 
 def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PLAIN) -> str:
@@ -58,7 +44,6 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
         return create_search(session, spec, details)
     alone(session, Alone.COMPOSE)
     now = utcnow()
-    study_id = secrets.token_hex(6)
     keys = list(spec.keyed)
     # In the order of their keys they are neighbours in every index: quicker where there are many.
     placed = sorted((key, position) for position, key in enumerate(keys))
@@ -68,6 +53,33 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
     retried = retry_failed(session, keys) if new < len(keys) else []
     known = count_known(session, keys) if new < len(keys) else 0
     done = known == len(keys)
+    study_id = _write(session, spec, details, now, known=known, done=done)
+    insert_new(
+        session,
+        StudyTrialRow,
+        (
+            {"study_id": study_id, "trial_key": key, "position": position}
+            for key, position in placed
+        ),
+    )
+    if done:
+        study_ended(session, study_id)
+    for chunk in chunks(retried):
+        announce_trials(session, chunk, SUMMARIES, besides=study_id)
+    return study_id
+
+
+def _write(
+    session: Session,
+    spec: StudySpec | SearchSpec,
+    details: Details,
+    now: datetime,
+    *,
+    known: int = 0,
+    done: bool = False,
+) -> str:
+    """Write a study without its trials, queued or done at once; return its new id."""
+    study_id = secrets.token_hex(6)
     session.add(
         StudyRow(
             id=study_id,
@@ -84,18 +96,6 @@ def create(session: Session, spec: StudySpec | SearchSpec, details: Details = PL
     )
     session.flush()
     add_tags(session, study_id, details.tags)
-    insert_new(
-        session,
-        StudyTrialRow,
-        (
-            {"study_id": study_id, "trial_key": key, "position": position}
-            for key, position in placed
-        ),
-    )
-    if done:
-        study_ended(session, study_id)
-    for chunk in chunks(retried):
-        announce_trials(session, chunk, SUMMARIES, besides=study_id)
     return study_id
 
 
