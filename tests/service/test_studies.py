@@ -72,6 +72,8 @@ def test_a_study_is_created_with_its_trials(client, database, study):
         "limits": {"running_seconds": None, "training_seconds": None},
         "used": {"running_seconds": 0.0, "training_seconds": 0.0},
         "last_loss": None,
+        "imported_at": None,
+        "origin": None,
     }
     assert len(work.rows(database, TrialRow)) == len(work.rows(database, StudyTrialRow)) == 16
 
