@@ -6,6 +6,8 @@ A test that takes `database` or `client` runs twice: on SQLite and on PostgreSQL
 import os
 import secrets
 import shutil
+import signal
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -27,7 +29,19 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx's successor
     from starlette.testclient import TestClient
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Of tests in a script's background: the processes they start and interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 os.environ["LPWD_ALLOWED_HOSTS"] = "testserver"  # as which the TestClient asks
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """Have denormal numbers again where a test trained as a worker does, without them."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

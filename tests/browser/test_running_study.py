@@ -109,11 +109,11 @@ def test_export_links_lead_to_what_they_promise(watched, live, study):
     page.goto(f"/studies/{study.id}")
     links = page.locator(".exports a")
     found = {link.inner_text(): link.get_attribute("href") for link in links.all()}
-    assert set(found) == {"png", "svg", "csv", "json"}
+    assert set(found) == {"png", "svg", "pdf", "csv", "parquet", "json", "vl.json"}
     for kind, href in found.items():
         answer = page.request.get(href)
         assert answer.ok, kind
-        assert kind in answer.headers["content-type"]
+        assert kind.removeprefix("vl.") in answer.headers["content-type"]
 
 
 def test_a_study_that_does_not_exist_is_a_page_that_says_so(browser, live):

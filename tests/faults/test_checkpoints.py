@@ -17,7 +17,7 @@ STUDY = {
     "learning_rates": [0.001, 0.003, 0.01, 0.03],
     "weight_decays": [0, 0.01, 0.1, 1],
     "seeds": 1,
-    "budget": {"epochs": 400},
+    "budget": {"epochs": 800},
 }
 SETTINGS = {
     "LPWD_PACK_SIZE": "8",  # two packs, one for each of two workers
