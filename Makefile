@@ -29,7 +29,7 @@ serve: $(VENV)/installed
 	$(BIN)/lpwd serve
 
 test: $(VENV)/installed-dev browser
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

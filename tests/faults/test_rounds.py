@@ -46,7 +46,7 @@ STUDY = {
     "seeds": 1,
     "budget": {"epochs": 600},
 }
-COMPARED = 8
+COMPARED = 3
 """Trials that are trained once more, undisturbed, to be compared bit for bit."""
 UNDISTURBED = """
 import sys

@@ -8,6 +8,7 @@ import lpwd.catalogue
 from service.db.tables.studies import StudyRow, StudyTrialRow
 from service.search.planning import SearchSpec, resolve_search
 from service.search.schemas import SearchRequest
+from service.studies import repository
 from tests.service import work
 from tests.service.search import points
 from tests.service.test_bad_input import refused, unchanged
@@ -318,7 +319,7 @@ def test_a_search_has_no_map_and_says_where_its_results_are(client, searching, k
 def test_events_of_a_search_name_its_own_parts(client, database, searching):
     study_id = searching()
     with database.write() as session:
-        points.studies.cancel(session, study_id)
+        repository.cancel(session, study_id)
     text = client.get(f"{STUDIES}/{study_id}/events").text
     assert '"plane:adamw"' in text
     assert '"importance"' in text
