@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
@@ -88,6 +88,7 @@ class Watcher:
         self._database = database
         self._channels: dict[str, Channel] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     @asynccontextmanager
     async def listen(self, study_id: str) -> AsyncIterator[Channel]:
@@ -104,15 +105,15 @@ class Watcher:
                 self._channels.pop(study_id, None)
 
     async def close(self) -> None:
-        """Look no more."""
+        """Look no more. A look that has begun is waited for: it holds a connection."""
+        self._closing.set()
         if self._looking is not None:
-            self._looking.cancel()
             await asyncio.wait([self._looking])
             self._looking = None
 
     async def _look_on(self) -> None:
         """Look again and again, until nobody listens."""
-        while self._channels:
+        while self._channels and not self._closing.is_set():
             known = {one: channel.newest for one, channel in self._channels.items()}
             fresh = {one for one, channel in self._channels.items() if channel.base is None}
             try:
@@ -125,7 +126,8 @@ class Watcher:
                 # Not one that somebody began to listen to since, after everyone had left it.
                 if channel is not None and (channel.base is None) == (study_id in fresh):
                     channel.take(news)
-            await asyncio.sleep(LOOK_EVERY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), LOOK_EVERY)
 
 
 def look(database: Database, known: Mapping[str, int], fresh: Iterable[str]) -> dict[str, News]:
