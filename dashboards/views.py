@@ -144,7 +144,7 @@ def _add_studies(router: APIRouter, queries: Queries, renderer: Renderer) -> Non
         return drawing(spec, renderer)
 
     @router.get("/compare")
-    def compare(study: Annotated[list[str], Query()] = []) -> HTMLResponse:  # noqa: B006
+    def compare(study: Annotated[list[str], Query()] = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies
         return render("compare.html", **compare_context(queries.across(study), drawn))
 
     @router.get("/studies/{study_id}")
