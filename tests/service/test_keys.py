@@ -9,7 +9,7 @@ from service.keys import tokens
 from service.keys.model import Role
 from tests.live import wait_until
 from tests.service import work
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 from tests.service.work import bearer
 
 KEYS = "/api/v1/keys"

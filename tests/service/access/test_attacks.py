@@ -10,7 +10,7 @@ from service.db import Base
 from service.db.tables.studies import StudyRow
 from service.limits import BodyLimit
 from tests.service import work
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 
 STUDIES = "/api/v1/studies"
 INJECTIONS = (

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from service.access.origin import foreign_page, host_name, known_host
 from service.access.policy import is_loopback, policy_of
 from service.settings import Settings
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 from tests.service.work import bearer
 
 STUDIES = "/api/v1/studies"

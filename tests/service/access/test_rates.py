@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from service.access.rates import network
 from service.keys.model import Role
 from service.settings import Settings
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 from tests.service.work import bearer
 
 STUDIES = "/api/v1/studies"

@@ -11,7 +11,7 @@ from service.db.tables.keys import SessionRow
 from service.keys import repository, tokens
 from service.keys.model import Role
 from tests.service import work
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 
 PAGE = {"Accept": "text/html"}
 OURS = {"Origin": "http://testserver"}

@@ -6,8 +6,8 @@ from optuna.trial import TrialState
 
 from service.search.repository import finish, weigh
 from tests.service import work
+from tests.service.refusals import refused
 from tests.service.search import points
-from tests.service.test_bad_input import refused
 from workers.search.contracts import PointState, Weighed
 from workers.search.record import PointRecord
 

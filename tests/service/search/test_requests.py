@@ -10,8 +10,8 @@ from service.search.planning import SearchSpec, resolve_search
 from service.search.schemas import SearchRequest
 from service.studies import repository
 from tests.service import work
+from tests.service.refusals import refused, unchanged
 from tests.service.search import points
-from tests.service.test_bad_input import refused, unchanged
 from workers.search.contracts import Halving, Kind
 
 STUDIES, SCHEDULES = "/api/v1/studies", "/api/v1/schedules"

@@ -19,7 +19,7 @@ from service.webhooks.model import DeliveryState, WebhookEvent
 from service.webhooks.outbox import enqueue
 from tests.live import wait_until
 from tests.service import work
-from tests.service.test_bad_input import refused
+from tests.service.refusals import refused
 from tests.service.webhooks.receiver import receiving
 from tests.service.work import bearer
 
