@@ -137,6 +137,8 @@ def _value(column: str, value: Any) -> Any:
         if type(value) is not int or abs(value) > 100:
             raise ValueError
         return value
+    if not isinstance(value, str):
+        raise ValueError
     if "\0" in value or (column == StudyRow.id.key and not value.isalnum()):
         raise ValueError
     value.encode()  # no lone surrogates
