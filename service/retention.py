@@ -20,6 +20,7 @@ from service.db.tables.studies import (
     TrialRow,
 )
 from service.db.tables.webhooks import DeliveryRow
+from service.events.repository import announce_trials
 from service.settings import Settings
 from service.studies.model import StudyState
 from service.trials.model import KNOWN, TrialState
@@ -162,7 +163,9 @@ def _remove(session: Session, key: InstrumentedAttribute[Any], old: ColumnElemen
     if table is EventRow:
         _gather(session, chosen)
     # Once more: whatever was chosen may have been wanted since.
-    gone = session.execute(delete(table).where(key.in_(chosen), old).returning(key)).all()
+    gone = session.scalars(delete(table).where(key.in_(chosen), old).returning(key)).all()
+    if table is CurveRow:  # maps show those of the best cells, and are kept until an event
+        announce_trials(session, gone, ("curves",))
     return len(gone) if table is not EventRow else len(chosen)
 
 

@@ -9,7 +9,7 @@ from service.db import utcnow
 from service.db.tables.processes import HeartbeatRow, RunnerRow
 from service.db.tables.studies import CurveRow, EventRow, IdempotencyRow, StudyRow, TrialRow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
-from service.events.repository import revision
+from service.events.repository import revision, since
 from service.retention import plan, prune
 from service.studies import creating, repository
 from tests.service import work
@@ -104,6 +104,25 @@ def test_results_and_curves_stay_unless_told_otherwise(database, settings, sent)
     assert (removed["trials of no study"], removed["curves"]) == (8, 16)
     assert len(work.rows(database, TrialRow)) == 16
     assert work.rows(database, CurveRow) == []
+
+
+def test_who_has_seen_curves_is_told_that_they_are_gone(client, database, settings, sent):
+    study_id, other = sent(), sent(seeds=[7])
+    work.train(database, study_id)
+    address = f"/api/v1/studies/{study_id}"
+    shown = client.get(f"{address}/curves")
+    assert len(shown.json()) == 2
+    with database.read() as session:
+        before = {one: revision(session, one) for one in (study_id, other)}
+    age(database, TrialRow, finished_at=LONG_AGO)
+    prune(database, settings.model_copy(update={"keep_curves_days": 30}))
+    again = client.get(f"{address}/curves", headers={"If-None-Match": shown.headers["etag"]})
+    assert (again.status_code, again.json()) == (200, [])
+    assert client.get(f"{address}/robustness").json()[0]["best"] is not None
+    with database.read() as session:
+        (told,) = since(session, study_id, before[study_id])
+        assert "curves" in told.parts
+        assert revision(session, other) == before[other]
 
 
 @pytest.mark.parametrize("rows", [1, 3])
