@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 import lpwd.catalogue as optimizers
 from lpwd import robustness, student
+from lpwd.errors import LpwdError
+from service.errors import ConflictError
 from service.heatmaps.layout import CODES, Layout
 from service.heatmaps.model import (
     Cell,
@@ -23,12 +25,12 @@ from service.studies.planning import StudySpec, Variant
 from service.trials.model import TrialState
 from workers import tasks
 from workers.contracts import CURVES
+from workers.errors import UnknownTaskError
+from workers.search.contracts import SearchedOptimizer
 
 POINTS = 0.10
 """Height of the colour domain: ten points of a metric in per cent, else a tenth of the way from the
 best down to chance."""
-
-
 RELIEF = 5
 """How many tolerances a map must rise above chance, for its tolerance to mean anything."""
 
@@ -70,8 +72,18 @@ class Grid:
 
 
 def metric_view(task_name: str, split: str) -> MetricView:
-    """Describe the metric of a task on one split."""
-    metric = tasks.get(task_name).metric
+    """Describe the metric of a task on one split.
+
+    Raises:
+        ConflictError: The task has left the catalogue since it was trained.
+    """
+    try:
+        metric = tasks.get(task_name).metric
+    except UnknownTaskError as error:
+        raise ConflictError(
+            f"the metric of task {task_name!r} is not known here any more; install what offers "
+            "this task, and start the service again"
+        ) from error
     return MetricView(metric.name, split, metric.maximize, metric.chance, metric.percent)
 
 
@@ -95,6 +107,9 @@ def aggregate(
 
     Returns:
         Maps, robustness table and learning curves.
+
+    Raises:
+        ConflictError: The task has left the catalogue since.
     """
     metric = metric_view(spec.task, split)
     found = grids(spec, layout, metric)
@@ -206,9 +221,12 @@ def _or_none(values: robustness.Array) -> list[float | None]:
     return found
 
 
-def title_of(variant: Variant) -> str:
+def title_of(variant: Variant | SearchedOptimizer) -> str:
     """Name an optimizer of a study for people, its label included where that says more."""
-    title = optimizers.get(variant.name).title
+    try:
+        title = optimizers.get(variant.name).title
+    except LpwdError:  # it has left the catalogue since
+        return variant.label
     return title if variant.label == variant.name else f"{title} ({variant.label})"
 
 

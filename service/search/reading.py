@@ -10,13 +10,13 @@ from service.db import Database
 from service.db.tables.searches import ImportanceRow, PointRow
 from service.errors import NotFoundError
 from service.events.repository import revision
+from service.heatmaps.aggregate import metric_view
 from service.search.model import Importance, SearchedPoint, SearchResults
 from service.search.planning import SearchSpec
 from service.search.repository import load_search, to_past, weighed
 from service.search.results import aggregate
 from service.search.scores import unpack
 from service.search.storage_file import ExportedPoint, ExportedStudy
-from workers import tasks
 from workers.search.contracts import PointState
 
 REMEMBERED = 64
@@ -102,12 +102,12 @@ def exported(session: Session, study_id: str) -> tuple[ExportedStudy, ...]:
 
     Raises:
         NotFoundError: There is no such study.
-        ConflictError: It is a grid.
+        ConflictError: It is a grid, or its task has left the catalogue.
     """
     spec = load_search(session, study_id)
     search = spec.search
     rows = session.scalars(_all(study_id).where(PointRow.state != PointState.RUNNING)).all()
-    metric = tasks.get(search.task).metric
+    metric = metric_view(search.task, "validation")
     common = {
         "study": study_id,
         "task": search.task,
@@ -170,7 +170,7 @@ class SearchReader:
 
         Raises:
             NotFoundError: There is no such study.
-            ConflictError: It is a grid.
+            ConflictError: It is a grid, or its task has left the catalogue.
         """
         with self._database.read() as session:
             key = (study_id, revision(session, study_id))

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import lpwd.catalogue
-from lpwd.errors import LpwdError
-from service.heatmaps.aggregate import colour_domain, metric_view
+from service.heatmaps.aggregate import colour_domain, metric_view, title_of
 from service.search.model import (
     Importance,
     OptimizerSearch,
@@ -27,6 +25,9 @@ def aggregate(
         spec: What it asks for.
         points: All its points, in the order in which they were begun.
         importances: By label, where it was told.
+
+    Raises:
+        ConflictError: The task has left the catalogue since.
     """
     search = spec.search
     metric = metric_view(spec.task, "validation")
@@ -64,7 +65,7 @@ def _optimizer(
     )
     return OptimizerSearch(
         optimizer=optimizer.label,
-        title=_title(optimizer),
+        title=title_of(optimizer),
         entry=optimizer.name,
         space=optimizer.space,
         best=_best(ended, maximize),
@@ -80,15 +81,6 @@ def _untold(final: int) -> Importance:
             final, reason=f"not enough points: {final} of {ENOUGH} have a final score"
         )
     return Importance(final, reason="not told yet")
-
-
-def _title(optimizer: SearchedOptimizer) -> str:
-    """Name an optimizer for people, as maps do."""
-    try:
-        title = lpwd.catalogue.get(optimizer.name).title
-    except LpwdError:  # it has left the catalogue since
-        return optimizer.label
-    return title if optimizer.label == optimizer.name else f"{title} ({optimizer.label})"
 
 
 def _best(ended: Sequence[SearchedPoint], maximize: bool) -> SearchedPoint | None:

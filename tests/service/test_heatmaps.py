@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sqlalchemy import update
 
+from service.db.tables.studies import StudyRow, TrialRow
+from service.events.repository import announce
 from service.queue.results import record
 from service.trials import curves
 from tests.service import work
@@ -103,6 +106,31 @@ def test_a_study_that_is_not_finished_has_all_of_it(client, database, sent):
     assert [row["cells_done"] for row in seen[-1]] == [4, 4]
     for kind in ("csv", "svg"):
         assert client.get(f"{address}/heatmap.{kind}").status_code == 200
+
+
+def test_what_the_catalogue_no_longer_has_is_a_conflict_or_a_plain_name(client, database, sent):
+    study_id = sent(optimizers=["adamw"])
+    work.train(database, study_id)
+    (row,) = work.rows(database, StudyRow)
+    gone = {**row.spec, "variants": [{**row.spec["variants"][0], "name": "gone", "label": "ours"}]}
+
+    def amend(spec):
+        with database.write() as session:
+            session.execute(update(StudyRow).values(spec=spec))
+            session.execute(update(TrialRow).values(optimizer="gone"))
+            announce(session, study_id, ["header"])
+
+    amend(gone)
+    (shown,) = client.get(f"{STUDIES}/{study_id}/heatmap.json").json()["heatmaps"]
+    assert (shown["title"], len(shown["cells"])) == ("ours", 4)
+    amend({**gone, "task": "gone"})
+    for form in ("heatmap.json", "heatmap.csv", "robustness", "curves", "report.md"):
+        answer = client.get(f"{STUDIES}/{study_id}/{form}")
+        assert answer.status_code == 409, form
+        assert "install what offers this task" in answer.json()["detail"]
+    for whole in ("", "/trials", "/manifest", "/trials.csv"):
+        assert client.get(f"{STUDIES}/{study_id}{whole}").status_code == 200, whole
+    assert client.get(f"/studies/{study_id}", headers={"Accept": "text/html"}).status_code == 409
 
 
 def test_trials_are_listed_in_order_and_page_by_page(client, database, sent):
