@@ -1,11 +1,11 @@
 """Writing what an archive holds into the database: all of it, or nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from service.archive.checks import check
@@ -21,6 +21,8 @@ from service.events.repository import HEADER, SUMMARIES, announce, announce_tria
 from service.studies.model import StudyState
 from service.trials.model import KNOWN
 from workers.contracts import CURVES
+
+Item = TypeVar("Item")
 
 ROWS = 500
 """Rows looked at in one query."""
@@ -76,7 +78,6 @@ def load(url: str, path: Path, *, max_trials: int, owner_id: str | None = None) 
 def store(session: Session, archive: Archive, owner_id: str | None) -> Imported:
     """Write a checked archive. Raises `ConflictError` where its study is here already."""
     alone(session, Alone.COMPOSE)
-    alone(session, Alone.ANNOUNCE)
     study_id = archive.study.id
     if session.get(StudyRow, study_id) is not None:
         raise ConflictError(
@@ -87,7 +88,7 @@ def store(session: Session, archive: Archive, owner_id: str | None) -> Imported:
     new = [trial for trial in archive.trials if trial.key not in here]
     open_ = [trial for trial in archive.trials if _brings_result(trial, here)]
     both = [trial for trial in archive.trials if _known(here.get(trial.key)) and _is_known(trial)]
-    conflicts = tuple(trial.key for trial in both if _differs(session, trial, here[trial.key]))
+    conflicts = tuple(_conflicts(session, both, here))
     insert_new(session, TrialRow, map(_trial_columns, new))
     _complete(session, open_)
     insert_new(session, CurveRow, _curve_columns([*new, *open_]))
@@ -101,13 +102,15 @@ def store(session: Session, archive: Archive, owner_id: str | None) -> Imported:
 
 
 def _here(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return what is here of some trials, by key."""
+    """Return what is here of some trials, by key; until the commit nobody else changes it.
+
+    Who has just trained one is waited for, and waits for none of ours: events are numbered last.
+    """
     columns = [getattr(TrialRow, name) for name in ("key", *RESULT)]
     found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(keys), ROWS):
-        rows = session.connection().execute(
-            select(*columns).where(TrialRow.key.in_(keys[start : start + ROWS]))
-        )
+    for some in _portions(keys):
+        mine = select(*columns).where(TrialRow.key.in_(some)).with_for_update(key_share=True)
+        rows = session.connection().execute(mine)
         found |= {row.key: dict(row._mapping) for row in rows}
     return found
 
@@ -125,11 +128,27 @@ def _brings_result(trial: TrialRecord, here: dict[str, dict[str, Any]]) -> bool:
     return _is_known(trial) and trial.key in here and not _known(here[trial.key])
 
 
-def _differs(session: Session, trial: TrialRecord, here: dict[str, Any]) -> bool:
-    if any(_value(getattr(trial, name)) != _value(here[name]) for name in RESULT):
-        return True
-    curves = session.scalar(select(CurveRow.data).where(CurveRow.trial_key == trial.key))
-    return curves is not None and trial.curves is not None and curves != trial.curves
+def _conflicts(
+    session: Session, both: Sequence[TrialRecord], here: dict[str, dict[str, Any]]
+) -> Iterator[str]:
+    """Yield the keys of trials that are known on both sides, and have another result here."""
+    for some in _portions(both):
+        keys = [trial.key for trial in some]
+        kept = select(CurveRow.trial_key, CurveRow.data).where(CurveRow.trial_key.in_(keys))
+        curves = {key: data for key, data in session.execute(kept)}  # noqa: C416 - no pairs to mypy
+        for trial in some:
+            told = curves.get(trial.key), trial.curves
+            if _differs(trial, here[trial.key]) or (None not in told and told[0] != told[1]):
+                yield trial.key
+
+
+def _differs(trial: TrialRecord, here: dict[str, Any]) -> bool:
+    return any(_value(getattr(trial, name)) != _value(here[name]) for name in RESULT)
+
+
+def _portions(trials: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(trials), ROWS):
+        yield trials[start : start + ROWS]
 
 
 def _value(value: Any) -> Any:
@@ -141,18 +160,24 @@ def _trial_columns(trial: TrialRecord) -> dict[str, Any]:
     return {**trial.model_dump(exclude={"curves"}), "state": trial.state}
 
 
-def _complete(session: Session, trials: Iterable[TrialRecord]) -> None:
+def _complete(session: Session, trials: Sequence[TrialRecord]) -> None:
     """Give trials their results; who trains one of them is told at his next word that it is not
     his any more."""
     outcome = (*RESULT, "seconds", "device", "finished_at")
-    for trial in trials:
-        values = {name: getattr(trial, name) for name in outcome}
-        session.execute(
-            update(TrialRow)
-            .where(TrialRow.key == trial.key, TrialRow.state.not_in(KNOWN))
-            .values(**values, claimed_by=None)
-        )
-        session.execute(delete(CurveRow).where(CurveRow.trial_key == trial.key))
+    given = (
+        # The table and not the class: the ORM would refuse a WHERE on many rows' bound keys.
+        update(TrialRow.__table__)  # type: ignore[arg-type]
+        .where(TrialRow.key == bindparam("of"), TrialRow.state.not_in(KNOWN))
+        .values({name: bindparam(f"its_{name}") for name in outcome} | {"claimed_by": None})
+    )
+    for some in _portions(trials):
+        rows = [
+            {"of": trial.key, **{f"its_{name}": getattr(trial, name) for name in outcome}}
+            for trial in some
+        ]
+        session.connection().execute(given, rows)
+        keys = [trial.key for trial in some]
+        session.execute(delete(CurveRow).where(CurveRow.trial_key.in_(keys)))
 
 
 def _curve_columns(trials: Iterable[TrialRecord]) -> Iterable[dict[str, Any]]:

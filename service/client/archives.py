@@ -1,10 +1,15 @@
 """Studies as files, to keep or to bring elsewhere."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from service.archive.schemas import ImportAnswer
 from service.client.transport import Transport
+
+PIECE = 256 * 1024
+"""Bytes of an archive that are read at once."""
 
 
 class Archives(Transport):
@@ -29,9 +34,23 @@ class Archives(Transport):
             InvalidRequest: The file is no archive, or something in it makes no sense.
             OSError: The file cannot be read.
         """
-        return self._read(
-            ImportAnswer,
-            "POST /studies/import",
-            content=Path(archive).read_bytes(),
-            headers={"Content-Type": "application/zip"},
-        )
+        with Path(archive).open("rb") as file:
+            length = os.fstat(file.fileno()).st_size
+            return self._read(
+                ImportAnswer,
+                "POST /studies/import",
+                content=_Pieces(file),
+                headers={"Content-Type": "application/zip", "Content-Length": str(length)},
+            )
+
+
+class _Pieces:
+    """A file, a piece at a time; from its beginning whenever it is sent again."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while piece := self._file.read(PIECE):
+            yield piece

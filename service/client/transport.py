@@ -4,7 +4,7 @@ import os
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -99,7 +99,7 @@ class Transport:
         *,
         query: Mapping[str, Any] | None = None,
         json: object = None,
-        content: bytes | None = None,
+        content: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
         once: bool = False,
@@ -112,7 +112,7 @@ class Transport:
             operation: Method and path as the API's description has them.
             query: Parameters; those that are None are left out.
             json: Body.
-            content: Body, as bytes.
+            content: Body, in pieces; gone through anew whenever it is sent again.
             headers: Further headers.
             repeatable: Whether sending it twice does what sending it once does, though its method
                 does not say so.

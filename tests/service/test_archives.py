@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from service.db.tables.studies import CurveRow, StudyRow, TrialRow
 from service.queue.results import give_up
 from service.settings import Settings
 from service.studies.model import StudyState
+from service.trials.curves import unpack
 from service.trials.model import TrialState
 from tests.conftest import TestClient
 from tests.service import work
@@ -209,6 +211,42 @@ def test_known_trials_are_kept_and_conflicts_told(grid, elsewhere, tmp_path):
         kept = client.get(f"/api/v1/trials/{odd}").json()
         assert kept["validation_score"] == 0.5
         assert client.get(f"{STUDIES}/{waiting}").json()["finished"] == 2
+    other.close()
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_what_is_trained_while_it_is_imported_keeps_one_of_both_results(
+    grid, postgres_url, tmp_path, monkeypatch, rows
+):
+    monkeypatch.setattr("service.archive.storing.ROWS", rows)
+    first, study_id = grid
+    file = tmp_path / "1"
+    archived(first, study_id, file)
+    other = Database(postgres_url)
+    with first.read() as session:
+        same = work.repository.load_spec(session, study_id)
+    with other.write() as session:
+        mine = work.creating.create(session, same)
+    held = work.lease(other)
+    keys = work.to_do(other, mine)
+    work.take(other, held, keys)
+
+    def training():
+        for key in keys:
+            work.record(other, held, results=[work.result(key, 0.25)])
+
+    with ThreadPoolExecutor(1) as pool:
+        trained = pool.submit(training)
+        done = storing.load(other.address, file, max_trials=100)
+        trained.result()
+    assert done.kept + done.completed == len(keys)
+    assert len(done.conflicts) == done.kept
+    curves = {row.trial_key: row.data for row in work.rows(other, CurveRow)}
+    for row in work.rows(other, TrialRow):
+        if row.state is TrialState.DONE:
+            assert unpack(curves[row.key])[-1, 2] == pytest.approx(row.validation_score)
+    with other.write() as session:
+        assert held.finish(session) is StudyState.DONE
     other.close()
 
 

@@ -285,6 +285,20 @@ def test_a_file_is_there_in_full_or_not_at_all(tmp_path):
         client.export("a", tmp_path / "map.bmp")
 
 
+def test_an_archive_is_sent_a_piece_at_a_time_and_whole_at_every_try(tmp_path, monkeypatch):
+    monkeypatch.setattr("service.client.archives.PIECE", 7)
+    file = tmp_path / "study.lpwd.zip"
+    file.write_bytes(bytes(range(100)))
+    done = {"study_id": "a", "trials": 1, "added": 1, "completed": 0, "kept": 0, "conflicts": []}
+    answers = (problem(503, "database-locked"), (201, {}, json.dumps(done).encode()))
+    with talking(*answers, retries=QUICK) as (client, requests):
+        assert client.import_study(file).study_id == "a"
+    assert [body for _, _, _, body in requests] == [file.read_bytes()] * 2
+    assert {headers["Content-Length"] for _, _, headers, _ in requests} == {"100"}
+    with Client("http://127.0.0.1:9") as client, pytest.raises(OSError, match="nothing"):
+        client.import_study(tmp_path / "nothing")
+
+
 HEAVY = ("torch", "ray", "fastapi", "starlette", "sqlalchemy", "alembic", "optuna", "scipy", "yaml")
 
 
