@@ -3,6 +3,7 @@
 from typing import Any
 
 from service.bodies import Answer
+from service.search.model import StudyMode
 
 
 class OptimizerAnswer(Answer):
@@ -93,7 +94,9 @@ class PresetAnswer(Answer):
     name: str
     title: str
     description: str
+    mode: StudyMode
     trials: int
+    """In all; of a search, at most."""
     datasets: tuple[str, ...]
     """Data sets that it needs; `lpwd data fetch NAME` brings one."""
     data_here: bool

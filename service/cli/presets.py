@@ -7,6 +7,7 @@ import typer
 from service import presets
 from service.cli import completion
 from service.cli.output import JsonOption, cells, console, say, show_json, table
+from service.search.model import StudyMode
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -28,6 +29,7 @@ def listing(context: typer.Context, as_json: JsonOption = False) -> None:
                 "name": one.name,
                 "title": one.title,
                 "description": one.description,
+                "mode": one.mode,
                 "trials": one.trials,
                 "datasets": one.datasets,
                 "data_here": one.data_here,
@@ -36,10 +38,13 @@ def listing(context: typer.Context, as_json: JsonOption = False) -> None:
             for one in found
         )
         return
-    shown = table("preset", "trials", "task", "data", "title", right=["trials"], wrapped=["title"])
+    heads = ("preset", "mode", "trials", "task", "data", "title")
+    shown = table(*heads, right=["trials"], wrapped=["title"])
     for one in found:
+        most = "≤ " if one.mode is StudyMode.SEARCH else ""
         data = "here" if one.data_here else "to fetch"
-        shown.add_row(*cells(one.name, f"{one.trials:,}", one.study["task"], data, one.title))
+        task = one.study["task"]
+        shown.add_row(*cells(one.name, one.mode, f"{most}{one.trials:,}", task, data, one.title))
     console().print(shown)
     say("lpwd submit --preset NAME sends one, lpwd presets show NAME prints it")
 

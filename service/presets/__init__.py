@@ -11,8 +11,9 @@ from sys import maxsize
 from typing import Any
 
 from service.errors import NotFoundError
-from service.studies.planning import resolve
-from service.studies.schemas import StudyRequest
+from service.search.model import StudyMode
+from service.search.planning import resolve_any
+from service.search.schemas import ANY_STUDY
 from service.study_file import StudyFileError, parse
 from workers import tasks
 from workers.tasks import Task
@@ -49,10 +50,15 @@ class Preset:
         return self.task.here
 
     @property
+    def mode(self) -> StudyMode:
+        """Whether it is a grid or a search."""
+        return StudyMode(self.study.get("mode", StudyMode.GRID))
+
+    @property
     def trials(self) -> int:
-        """Trials in its grid."""
-        request = StudyRequest.model_validate(self.study)
-        return resolve(request, max_trials=maxsize, require_data=False).trial_count
+        """Trials in its grid; of a search, at most."""
+        request = ANY_STUDY.validate_python(self.study)
+        return resolve_any(request, max_trials=maxsize, require_data=False).trial_count
 
 
 @cache

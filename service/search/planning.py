@@ -115,22 +115,31 @@ def _optimizer_from_json(data: Mapping[str, Any]) -> SearchedOptimizer:
 
 
 def resolve_any(
-    request: StudyRequest | SearchRequest, *, max_trials: int
+    request: StudyRequest | SearchRequest, *, max_trials: int, require_data: bool = True
 ) -> StudySpec | SearchSpec:
-    """Check a study of either mode. Raises `InvalidRequestError`."""
+    """Check a study of either mode, as `resolve` and `resolve_search` do."""
     if isinstance(request, SearchRequest):
-        return resolve_search(request, max_trials=max_trials)
-    return resolve(request, max_trials=max_trials)
+        return resolve_search(request, max_trials=max_trials, require_data=require_data)
+    return resolve(request, max_trials=max_trials, require_data=require_data)
 
 
-def resolve_search(request: SearchRequest, *, max_trials: int) -> SearchSpec:
+def resolve_search(
+    request: SearchRequest, *, max_trials: int, require_data: bool = True
+) -> SearchSpec:
     """Check a request against the catalogues and fill in what it leaves open.
+
+    Args:
+        request: What was sent.
+        max_trials: Trials a study may hold.
+        require_data: Whether the task's data has to be on this machine: yes, for what is going to
+            be trained.
 
     Raises:
         InvalidRequestError: An unknown task, optimizer or hyperparameter, a value out of range, a
-            hyperparameter both fixed and searched, or more trials than may be.
+            hyperparameter both fixed and searched, more trials than may be, or data that is
+            missing.
     """
-    task = resolve_task(request)
+    task = resolve_task(request, require_data=require_data)
     variants = resolve_variants(request.optimizers)
     budget = resolve_budget(request, task)
     _check_labels(request, variants)

@@ -4,9 +4,11 @@ import pytest
 
 import lpwd.catalogue
 from service import presets
-from service.studies.planning import resolve
-from service.studies.schemas import StudyRequest
+from service.search.model import StudyMode
+from service.search.planning import SearchSpec, resolve_any
+from service.search.schemas import ANY_STUDY
 from service.study_file import parse
+from workers.search.contracts import WEIGHT_DECAY
 
 PRESETS = "/api/v1/presets"
 
@@ -38,9 +40,19 @@ def test_each_can_be_sent_as_it_is_once_its_data_is_there(client, name):
     else:
         assert plan.status_code == 422
         assert f"lpwd data fetch {one['datasets'][0]}" in plan.json()["detail"]
-    spec = resolve(StudyRequest.model_validate(one["study"]), max_trials=10**6, require_data=False)
+    study = ANY_STUDY.validate_python(one["study"])
+    spec = resolve_any(study, max_trials=10**6, require_data=False)
     assert spec.trial_count == one["trials"]
-    assert 0 in spec.weight_decays
+    assert one["mode"] == study.mode
+    if isinstance(spec, SearchSpec):
+        decays = (p for o in spec.search.optimizers for p in o.space if p.name == WEIGHT_DECAY)
+        assert all(parameter.zero for parameter in decays)
+    else:
+        assert 0 in spec.weight_decays
+
+
+def test_grids_and_searches_ship():
+    assert {presets.get(name).mode for name in presets.names()} == set(StudyMode)
 
 
 @pytest.mark.parametrize("name", ["paper-cifar10-convnext", "paper-cifar100-swin"])
