@@ -15,9 +15,10 @@ from service.studies.action_schemas import StudyChange
 from service.studies.answering import CREATED, IdempotencyKey, StudyId, create_from, study_answer
 from service.studies.answers import StudyAnswer, StudyCreated, StudyPageAnswer
 from service.studies.details import details_of, read_details
-from service.studies.fields import TAG, Moment
+from service.studies.fields import TAG
+from service.studies.filter_parameters import wanted
 from service.studies.filters import LONGEST_CURSOR
-from service.studies.model import StudyFilter, StudyOrder, StudyState
+from service.studies.model import StudyFilter
 from service.studies.resending import request_of
 
 router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
@@ -68,64 +69,6 @@ def create(
         dry_run=dry_run,
         idempotency_key=idempotency_key,
         most=settings.max_studies_per_key,
-    )
-
-
-WORD = r"^[^\x00-\x1f\x7f]+$"
-
-
-def wanted(
-    state: Annotated[
-        list[StudyState] | None,
-        Query(max_length=len(StudyState), description="Only those in one of these states."),
-    ] = None,
-    task: Annotated[
-        str | None, Query(max_length=100, pattern=WORD, description="Only those of this task.")
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        Query(
-            max_length=100,
-            pattern=WORD,
-            description="Only those with this optimizer: a name of the catalogue, or a label.",
-        ),
-    ] = None,
-    owner: Annotated[
-        str | None,
-        Query(max_length=100, pattern=WORD, description="Only those sent with the key so named."),
-    ] = None,
-    tag: Annotated[
-        list[Annotated[str, Query(pattern=TAG)]] | None,
-        Query(max_length=20, description="Only those with all of these tags."),
-    ] = None,
-    text: Annotated[
-        str | None,
-        Query(
-            alias="q",
-            max_length=200,
-            pattern=WORD,
-            description="Only those with this in name, note or id, in capitals or not.",
-        ),
-    ] = None,
-    created_after: Annotated[
-        Moment | None, Query(description="Only those sent at this moment or later.")
-    ] = None,
-    created_before: Annotated[
-        Moment | None, Query(description="Only those sent before this moment.")
-    ] = None,
-    order: Annotated[StudyOrder, Query(description="What comes first.")] = StudyOrder.NEWEST,
-) -> StudyFilter:
-    """Dependency: which studies a request asks for."""
-    return StudyFilter(
-        states=tuple(state or ()),
-        task=task,
-        optimizer=optimizer,
-        owner=owner,
-        tags=tuple(tag or ()),
-        text=text,
-        created_after=created_after,
-        created_before=created_before,
-        order=order,
     )
 
 
