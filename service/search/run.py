@@ -4,17 +4,15 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from service.db import Database
 from service.db.trouble import Patience
 from service.queue import Lease
 from service.queue.turn import Turn
-from service.search.estimate import Used, seconds_left
+from service.search.course import Course
 from service.search.planning import impossible
 from service.search.repository import (
     Outcome,
-    Underway,
     ended_points,
     finish,
     forget_running,
@@ -26,7 +24,6 @@ from service.search.repository import (
 )
 from service.studies.model import StudyState
 from workers import tasks
-from workers.contracts import TrialSpec
 from workers.search.contracts import (
     ENOUGH,
     FINAL,
@@ -42,7 +39,6 @@ from workers.search.contracts import (
 )
 from workers.search.ledger import Ledger
 from workers.search.process import SearchLostError, SearchProcess
-from workers.search.record import PointRecord
 
 logger = logging.getLogger(__name__)
 
@@ -52,16 +48,6 @@ PROGRESS_EVERY = 1.0
 """Seconds between two notes of how far points have come."""
 
 Start = Callable[[SearchJob], SearchProcess]
-
-
-@dataclass
-class _Open:
-    """A point in training."""
-
-    trials: tuple[TrialSpec, ...]
-    record: PointRecord
-    seconds: float = 0.0
-    device: str | None = None
 
 
 class SearchRun:
@@ -106,13 +92,8 @@ class SearchRun:
         with database.read() as session:
             self._spec = load_search(session, lease.study_id)
         self._search = self._spec.search
-        self._optimizers = {one.label: one for one in self._search.optimizers}
-        self._open: dict[tuple[str, int], _Open] = {}
-        self._chance = 0.0
-        self._used: dict[str, Used] = {}
-        self._used_before: dict[str, Used] = {}
-        self._began: float | None = None
-        """When the first point of this process was begun."""
+        self._course = Course(self._search, 0.0, {})
+        """Of the process that runs."""
         self._noted = 0.0
         self._losses = 0
         self._check = check
@@ -208,27 +189,22 @@ class SearchRun:
         Returns:
             Whether it came to its end.
         """
-        self._open = {}
-        self._used = {
-            label: Used(len(points), sum(point.seconds for point in points))
-            for label, points in past.items()
-        }
-        self._used_before = dict(self._used)
-        self._began = None
         metric = tasks.get(self._search.task).metric
-        self._chance = metric.chance
+        self._course = Course(self._search, metric.chance, past)
         job = SearchJob(self._search, metric.maximize, metric.chance, past)
         with self._start(job) as process:
             ended = False
             while not ended and not self._leaving() and self._lease.usage.exceeded is None:
                 self._check()
                 outcomes: list[Outcome] = []
-                for message in process.poll(PATIENCE):
+                messages = process.poll(PATIENCE)
+                self._count()
+                for message in messages:
                     match message:
                         case Proposed():
                             process.answer(self._begin(message))
                         case PointEpoch():
-                            self._note(message)
+                            self._course.note(message)
                         case PointEnded():
                             outcomes.append(self._end(message))
                         case Weighed():
@@ -254,81 +230,35 @@ class SearchRun:
     def _weigh(self, told: Weighed) -> None:
         self._patiently(lambda: weigh(self._database, self._lease, told))
 
-    def _count(self, label: str, seconds: float) -> None:
-        used = self._used.get(label, Used())
-        self._used[label] = Used(used.ended + 1, used.seconds + seconds)
-
-    def _seconds_left(self, now: float) -> float | None:
-        if self._began is None:
-            return None
-        used = dict(self._used)
-        for (label, _), point in self._open.items():
-            one = used.get(label, Used())
-            used[label] = Used(one.ended, one.seconds + point.seconds)
-        return seconds_left(self._search, self._used_before, used, now - self._began)
+    def _count(self) -> None:
+        """Count the time of the points that were in training until now, those that ended too."""
+        now = time.monotonic()
+        self._trained += (now - self._counted) * self._course.open
+        self._counted = now
 
     def _begin(self, point: Proposed) -> tuple[KnownTrial, ...] | None:
-        trials = self._search.trials(self._optimizers[point.label], point.parameters)
-        self._open[point.label, point.number] = _Open(trials, self._new_record())
-        if self._began is None:
-            self._began = time.monotonic()
+        trials = self._course.begin(point)
         return self._patiently(lambda: open_point(self._database, self._lease, point, trials))
 
-    def _new_record(self) -> PointRecord:
-        return PointRecord(len(self._search.seeds), self._chance)
-
-    def _note(self, message: PointEpoch) -> None:
-        point = self._open[message.label, message.number]
-        if message.epoch == 1:  # the first, or once more after its worker was lost
-            point.record = self._new_record()
-        point.record.add(message.values, message.diverged)
-        point.seconds = message.seconds
-        point.device = f"{message.device.kind} ({message.device.name})"
-
     def _end(self, message: PointEnded) -> Outcome:
-        point = self._open.pop((message.label, message.number))
         if message.reason is not None:
             where = f"study {self._lease.study_id}, {message.label} point {message.number}"
             logger.info("%s: %s: %s", where, message.state, message.reason)
-        return Outcome(
-            label=message.label,
-            number=message.number,
-            state=message.state,
-            reason=message.reason,
-            record=point.record,
-            seconds=point.seconds,
-            device=point.device,
-            trials=point.trials,
-        )
+        return self._course.end(message)
 
     def _write(self, outcomes: list[Outcome]) -> None:
         """Write points that have ended at once, progress now and then; either renews the lease."""
         now = time.monotonic()
-        self._trained += (now - self._counted) * len(self._open)
-        self._counted = now
         if not outcomes and now - self._noted < PROGRESS_EVERY:
             return
-        for outcome in outcomes:
-            self._count(outcome.label, outcome.seconds)
-        underway = [
-            Underway(
-                label=label,
-                number=number,
-                epochs=point.record.epochs,
-                value=point.record.value(),
-                seconds=point.seconds,
-                device=point.device or "",
-            )
-            for (label, number), point in self._open.items()
-            if point.record.epochs
-        ]
+        underway, left = self._course.underway(), self._course.seconds_left(now)
         self._patiently(
             lambda: record(
                 self._database,
                 self._lease,
                 outcomes=outcomes,
                 underway=underway,
-                seconds_left=self._seconds_left(now),
+                seconds_left=left,
                 trained=self._trained,
                 device=self._device,
             )
