@@ -29,6 +29,8 @@ from service.db.tables.processes import HeartbeatRow, RunnerRow
 ROWS = 2000
 """Rows on their way at once."""
 BYTES = 2**20
+GAP = 1_000_000
+"""Numbers of events that are left out: more than are told between two backups."""
 HEARD_OF = timedelta(seconds=30)
 """For how long a process that said nothing may still be at work."""
 
@@ -94,11 +96,12 @@ def restore(
         _unpack(file, plain, progress)
         source = _opened(plain, file)
         try:
+            last = _leave_gap(source)
             if database.sqlite:
                 _replace_sqlite(plain, database, progress)
             else:
                 schema.upgrade(database)
-                _replace_rows(source, database, progress)
+                _replace_rows(source, database, last, progress)
         except (OSError, sqlite3.Error, DatabaseError) as error:
             raise BackupError(f"nothing was restored: {_why(error)}") from error
         finally:
@@ -256,6 +259,19 @@ def _opened(plain: Path, file: Path) -> Database:
     return found
 
 
+def _leave_gap(restored: Database) -> int:
+    """Have events go on at numbers that nobody has seen; returns the last that counts as used.
+
+    Answers and streams of events go by these numbers, and some were told after the backup.
+    """
+    with restored.write() as session:
+        used = session.scalar(sql("SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'"))
+        last = (used or 0) + GAP
+        session.execute(sql("DELETE FROM sqlite_sequence WHERE name = 'events'"))
+        session.execute(sql("INSERT INTO sqlite_sequence VALUES ('events', :last)"), {"last": last})
+    return last
+
+
 def _replace_sqlite(plain: Path, database: Database, progress: Progress) -> None:
     """Write all pages in one transaction, for which readers and writers wait."""
     source = sqlite3.connect(plain)
@@ -271,7 +287,7 @@ def _replace_sqlite(plain: Path, database: Database, progress: Progress) -> None
         source.close()
 
 
-def _replace_rows(source: Database, database: Database, progress: Progress) -> None:
+def _replace_rows(source: Database, database: Database, last: int, progress: Progress) -> None:
     """Replace all rows in one transaction."""
     tables = Base.metadata.sorted_tables
     with database.write() as session, source.engine.connect() as reading:
@@ -280,10 +296,7 @@ def _replace_rows(source: Database, database: Database, progress: Progress) -> N
         for table in tables:
             _copy_table(table, reading, session.connection(), progress)
         session.execute(
-            sql(
-                "SELECT setval(pg_get_serial_sequence('events', 'id'), "
-                "(SELECT coalesce(max(id), 0) + 1 FROM events), false)"
-            )
+            sql("SELECT setval(pg_get_serial_sequence('events', 'id'), :last)"), {"last": last}
         )
 
 
