@@ -161,13 +161,15 @@ def _trial_columns(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _complete(session: Session, trials: Sequence[TrialRecord]) -> None:
-    """Give trials their results; who trains one of them is told at his next word that it is not
-    his any more."""
+    """Give trials their results, which have none and which nobody else changes meanwhile.
+
+    Who trains one of them is told at his next word that it is not his any more.
+    """
     outcome = (*RESULT, "seconds", "device", "finished_at")
     given = (
         # The table and not the class: the ORM would refuse a WHERE on many rows' bound keys.
         update(TrialRow.__table__)  # type: ignore[arg-type]
-        .where(TrialRow.key == bindparam("of"), TrialRow.state.not_in(KNOWN))
+        .where(TrialRow.key == bindparam("of"))
         .values({name: bindparam(f"its_{name}") for name in outcome} | {"claimed_by": None})
     )
     for some in _portions(trials):
