@@ -40,7 +40,8 @@ def missing(session: Session, study_id: str) -> list[str]:
             select(TrialRow.key)
             .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
             .where(StudyTrialRow.study_id == study_id, TrialRow.state == TrialState.PENDING)
-            .order_by(StudyTrialRow.position)
+            # The sum keeps databases from reading them in an order in which they do not lie.
+            .order_by(StudyTrialRow.position + 0)
         )
     )
 

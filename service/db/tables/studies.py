@@ -186,7 +186,11 @@ class StudyTrialRow(Base):
     """Which trials a study consists of, in the order to train them."""
 
     __tablename__ = "study_trials"
-    __table_args__ = (Index("ix_study_trials_trial_key", "trial_key"),)
+    __table_args__ = (
+        Index("ix_study_trials_trial_key", "trial_key"),
+        # Of a page of a study's trials, so that what comes before it is neither sorted nor read.
+        Index("ix_study_trials_position", "study_id", "position"),
+    )
 
     study_id: Mapped[str] = mapped_column(
         ForeignKey("studies.id", ondelete="CASCADE"), primary_key=True
