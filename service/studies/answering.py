@@ -12,6 +12,7 @@ from service.studies.answers import StudyAnswer, StudyCreated, StudyPlan
 from service.studies.details import version
 from service.studies.model import Details
 from service.studies.planning import StudySpec
+from service.studies.repository import row
 
 StudyId = Annotated[str, Path(description="As `GET /api/v1/studies` lists it.")]
 IdempotencyKey = Annotated[
@@ -74,8 +75,9 @@ def create_from(
             plan = plan_answer(costs.plan(session, spec))
         return JSONResponse(plan.model_dump(mode="json"))
     with database.write() as session:
-        planned = costs.plan(session, spec)
         study_id, new = creating.create_once(session, spec, idempotency_key, details, most=most)
+        known = row(session, study_id).reused if new else None
+        planned = costs.plan(session, spec, known=known)
     answer = Response()
     body = StudyCreated(
         **dict(plan_answer(planned)), study=study_answer(database, study_id, answer)

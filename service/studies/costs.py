@@ -33,11 +33,18 @@ class Plan:
         return self.trials - self.known
 
 
-def plan(session: Session, spec: StudySpec | SearchSpec) -> Plan:
-    """Count a study's trials and those already known, and estimate the time of the rest."""
+def plan(session: Session, spec: StudySpec | SearchSpec, *, known: int | None = None) -> Plan:
+    """Count a study's trials and those already known, and estimate the time of the rest.
+
+    Args:
+        session: Where to read.
+        spec: What the study asks for.
+        known: Trials of a grid that are known, where they were counted already.
+    """
     if isinstance(spec, SearchSpec):
         return plan_search(session, spec)
-    known = count_known(session, list(spec.keyed))
+    if known is None:
+        known = count_known(session, list(spec.keyed))
     missing = spec.trial_count - known
     per_epoch = _seconds_per_epoch(session, spec.task, spec.budget.epochs)
     if missing == 0:
