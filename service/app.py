@@ -1,7 +1,7 @@
 """The application: routes, pages, errors. Imports neither torch nor Ray."""
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dashboards.rendering import Renderer
 from dashboards.views import mount_static, pages
@@ -45,7 +46,7 @@ from service.runners import endpoints as runners
 from service.schedules import endpoints as schedules
 from service.search import endpoints as search
 from service.search.reading import SearchReader
-from service.settings import Settings
+from service.settings import Settings, split_names
 from service.strictness import refuse_other_media_types, refuse_unknown_parameters
 from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
@@ -90,10 +91,19 @@ class Service(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return all layers, the outermost first to be called."""
-        return SecurityHeaders(
+        settings: Settings = self.state.settings
+        app: ASGIApp = SecurityHeaders(
             RequestLog(super().build_middleware_stack(), self.state.metrics.observe),
-            https=self.state.settings.https,
+            https=settings.https,
         )
+        # What anybody else says of who asks is not believed.
+        proxies = split_names(settings.trusted_proxies)
+        return _behind(app, proxies) if proxies else app
+
+
+def _behind(app: ASGIApp, proxies: Sequence[str]) -> ASGIApp:
+    """Take the sender's address from what these proxies say."""
+    return ProxyHeadersMiddleware(app, list(proxies))  # type: ignore[arg-type,return-value]
 
 
 def create_app(settings: Settings) -> FastAPI:

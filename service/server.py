@@ -59,7 +59,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 timeout_graceful_shutdown=CLOSING,
                 server_header=False,
-                # What a proxy says of who asks is not believed: anybody can say it.
+                ws="none",  # there are no web sockets here
+                # `LPWD_TRUSTED_PROXIES` says whose word counts: see `service.app`.
                 proxy_headers=False,
             )
         )

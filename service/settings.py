@@ -1,6 +1,7 @@
 """Settings, from options, the environment (`LPWD_…`), a `.env` file or a TOML file."""
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -41,6 +42,23 @@ def _rate(value: str) -> str:
         except ValueError as error:
             raise ValueError("write 600/minute, 10/second or off") from error
     return value
+
+
+def _networks(value: str) -> str:
+    """Refuse what names no addresses."""
+    for one in split_names(value):
+        try:
+            ipaddress.ip_network(one)
+        except ValueError as error:
+            raise ValueError(
+                f"{one!r} is neither an address nor a network; write 127.0.0.1 or 10.0.0.0/8"
+            ) from error
+    return value
+
+
+def split_names(value: str) -> tuple[str, ...]:
+    """Return the parts of a list with commas or blanks in between."""
+    return tuple(value.replace(",", " ").split())
 
 
 Rate = Annotated[str, AfterValidator(_rate)]
@@ -85,6 +103,9 @@ class Settings(BaseSettings):
     `lpwd.example.org`, separated by commas. Where everybody needs a key: empty for any."""
     https: bool = False
     """The service is reached by https, at a proxy: browsers are told to use nothing else."""
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
+    """Addresses or networks of proxies, such as `127.0.0.1`, separated by commas: what they say in
+    `X-Forwarded-For` is taken for the sender's address, which rates count by."""
     rate_reads: Rate = "6000/minute"
     """Requests that read which a key may make, or an address without one; `off` for any number.
     None of the rates count where nobody needs a key."""

@@ -42,10 +42,12 @@ class Keyring:
         """Write down what is to be written, and look up no more."""
         self._notes.shutdown(wait=True)
 
-    def remembered(self, secret: str) -> Identity | None:
-        """Return whom a key or a session's token belongs to where that was looked up just now."""
+    def remembered(self, secret: str, *, session: bool = False) -> Identity | None:
+        """Return whom a key, or a session's token, belongs to where that was looked up just now."""
         found = self._known.get(tokens.digest(secret))
-        return found[1] if found is not None and found[0] > self._clock() else None
+        if found is None or found[0] <= self._clock() or found[1].session is not session:
+            return None
+        return found[1]
 
     def identify(self, token: str) -> Identity:
         """Return whom a key belongs to.

@@ -64,7 +64,7 @@ class AccessControl:
             return
         scope.setdefault("state", {})["identity"] = identity
         VIEWER.set(self._viewer(identity))
-        await self._app(scope, receive, self._private(send))
+        await self._app(scope, receive, self._private(send, identity))
 
     async def _admitted(self, request: Request) -> Identity:
         """Return who sends a request that may pass."""
@@ -145,7 +145,7 @@ class AccessControl:
 
     async def _resumed(self, request: Request) -> Identity | None:
         secret = self._cookie(request) or ""
-        found = self._keyring.remembered(secret)
+        found = self._keyring.remembered(secret, session=True)
         if found is None:
             found = await run_in_threadpool(self._keyring.resume, secret)
         return found
@@ -212,23 +212,32 @@ class AccessControl:
             may_change_all=identity.role is Role.ADMIN,
         )
 
-    def _private(self, send: Send) -> Send:
-        """Keep answers out of caches that others share, where a key is needed to get them."""
-        if self._policy.mode is not Mode.KEYS:
+    def _private(self, send: Send, identity: Identity) -> Send:
+        """Keep answers out of caches that others share, where a key is needed or came along.
+
+        What it opens, and the name on a page, are not for whoever asks the cache next.
+        """
+        if self._policy.mode is Mode.OPEN and identity.key_id is None:
             return send
+        own = self._policy.mode is Mode.KEYS or identity.key_id is not None
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                said = headers.get("cache-control", "no-store")
-                if "no-store" not in said:
-                    said = said.replace("public", "private")
-                    said = said if "private" in said else f"private, {said}"
-                headers["cache-control"] = said
+                if own:
+                    headers["cache-control"] = _not_shared(headers.get("cache-control", "no-store"))
                 headers.add_vary_header("Authorization, Cookie")
             await send(message)
 
         return keep
+
+
+def _not_shared(said: str) -> str:
+    """Return what an answer says to caches, for its sender's own alone."""
+    if "no-store" in said:
+        return said
+    said = said.replace("public", "private")
+    return said if "private" in said else f"private, {said}"
 
 
 def _refusal(request: Request, error: ServiceError | DBAPIError) -> Response:

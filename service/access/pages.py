@@ -20,6 +20,9 @@ from service.db import Database
 from service.errors import KeyInvalidError
 from service.settings import Settings
 
+MOST_FIELDS = 10
+"""Fields of a form that are read."""
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
@@ -38,9 +41,8 @@ async def sign_in(
     request: Request, database: DatabaseOf, keyring: KeyringOf, settings: SettingsOf
 ) -> Response:
     """Begin a session for the holder of a key."""
-    fields = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=10)
-    key, following = (fields.get(name, [""])[0] for name in ("key", "next"))
-    following = local(following)
+    fields = _fields(await request.body())
+    key, following = fields.get("key", ""), local(fields.get("next", ""))
     try:
         secret = await run_in_threadpool(_begin, database, keyring, key.strip())
     except KeyInvalidError as error:
@@ -79,6 +81,18 @@ def local(address: str) -> str:
     """
     good = address.startswith("/") and address.isprintable() and address[1:2] not in {"/", "\\"}
     return address if good and not address.startswith("/login") else "/"
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """Return what a form holds; nothing where that is more than the one for signing in has.
+
+    Of a name that comes twice, the first counts.
+    """
+    try:
+        found = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
 
 
 def _begin(database: Database, keyring: Keyring, key: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from service.access.identity import Identity
 from service.access.model import Mode
 from service.keys.model import Role
-from service.settings import Settings
+from service.settings import Settings, split_names
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def policy_of(settings: Settings) -> Policy:
     local = is_loopback(settings.host)
     auto = settings.access == "auto"
     mode = (Mode.OPEN if local else Mode.KEYS) if auto else Mode(settings.access)
-    named = frozenset(host.lower() for host in settings.allowed_hosts.replace(",", " ").split())
+    named = frozenset(host.lower() for host in split_names(settings.allowed_hosts))
     return Policy(
         mode=mode,
         local=auto and local,

@@ -46,7 +46,7 @@ class Webhooks(Transport):
 
     def delete_webhook(self, webhook_id: str) -> None:
         """Delete a webhook and the record of its deliveries."""
-        self._ask("DELETE /webhooks/{webhook_id}", webhook_id=webhook_id)
+        self._ask("DELETE /webhooks/{webhook_id}", webhook_id=webhook_id, deletes=True)
 
     def rotate_webhook(self, webhook_id: str) -> WebhookCreated:
         """Give a webhook a new secret, shown here and never again."""

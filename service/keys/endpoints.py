@@ -60,8 +60,8 @@ def read(key_id: str, database: DatabaseOf) -> KeyAnswer:
 
 @router.post("/{key_id}/revoke")
 def revoke(key_id: str, database: DatabaseOf, keyring: KeyringOf) -> KeyAnswer:
-    """Make a key open nothing from now on; its studies stay. Revoking twice is no error. For
-    admins."""
+    """Make a key open nothing from now on. Its studies stay, its webhooks are disabled. Revoking
+    twice is no error. For admins."""
     with database.write() as session:
         revoked = repository.revoke(session, key_id)
     keyring.forget()

@@ -12,6 +12,7 @@ from service.db.tables.keys import KeyRow, SessionRow
 from service.errors import ConflictError, NotFoundError
 from service.keys import tokens
 from service.keys.model import Key, KeyState, NewKey, Role
+from service.webhooks import outbox
 
 USED_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: it is written no more often."""
@@ -66,7 +67,9 @@ def find(session: Session, name_or_id: str) -> Key:
 
 
 def revoke(session: Session, key_id: str) -> Key:
-    """Make a key open nothing from now on, and end its sessions. Revoking twice is no error.
+    """Make a key open nothing from now on, end its sessions and disable its webhooks.
+
+    Revoking twice is no error.
 
     Raises:
         NotFoundError: There is no such key.
@@ -74,6 +77,7 @@ def revoke(session: Session, key_id: str) -> Key:
     found = _row(session, key_id)
     if found.revoked_at is None:
         found.revoked_at = utcnow()
+        outbox.key_revoked(session, key_id)
     session.execute(delete(SessionRow).where(SessionRow.key_id == key_id))
     return _key(found)
 

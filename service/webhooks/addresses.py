@@ -15,7 +15,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LONGEST = 2000
 _PORTS = {"http": 80, "https": 443}
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All IPv6 addresses that the internet has; its registries give out no others (RFC 4291)."""
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 _NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 
@@ -109,7 +111,20 @@ def check_addresses(host: str, addresses: Sequence[str], rules: Rules) -> None:
 NEVER = frozenset({"which is no address of a machine", "where clouds keep their machines' secrets"})
 """Kinds that no setting allows."""
 _METADATA = frozenset(
-    map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "fd00:ec2::254"))
+    map(
+        ipaddress.ip_address,
+        (
+            "169.254.169.254",  # most of them
+            "169.254.170.2",  # Amazon's containers
+            "169.254.170.23",
+            "fd00:ec2::254",  # Amazon by IPv6
+            "fd00:ec2::23",
+            "fd20:ce::254",  # Google by IPv6
+            "100.100.100.200",  # Alibaba
+            "192.0.0.192",  # Oracle
+            "168.63.129.16",  # Azure: an address of the internet, but answered by the host
+        ),
+    )
 )
 
 
@@ -126,7 +141,7 @@ def inner(address: Address) -> str | None:
         return "this machine itself"
     if address.is_link_local or (isinstance(address, ipaddress.IPv6Address) and _site(address)):
         return "a neighbour's on the same link"
-    if not address.is_global:
+    if not address.is_global or (address.version == 6 and address not in _UNICAST):
         return "of a private network"
     return None
 
@@ -148,7 +163,7 @@ def _embedded(address: Address) -> ipaddress.IPv4Address | None:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if int(address) >> 32 == 0 and int(address) > 1:  # ::a.b.c.d, long out of use
         return ipaddress.IPv4Address(int(address))

@@ -22,7 +22,7 @@ from service.settings import Settings
 from service.webhooks import sending
 from service.webhooks.addresses import Rules
 from service.webhooks.model import DeliveryState
-from service.webhooks.repository import disable
+from service.webhooks.outbox import disable
 from service.webhooks.sending import Outcome
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from service.db import utcnow
@@ -13,6 +13,7 @@ from service.db.tables.studies import StudyRow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.webhooks.model import DeliveryState, WebhookEvent
 
+KEY_REVOKED = "the key that made it was revoked"
 TEST = "test"
 """The event that a test sends."""
 
@@ -33,9 +34,14 @@ def enqueue(
         owner_id: Whose study it is about: some webhooks want to know of their owner's alone.
 
     Returns:
-        How many are told.
+        How many are told. Not those whose key has expired.
     """
-    hooks = session.scalars(select(WebhookRow).where(WebhookRow.enabled)).all()
+    told = (
+        select(WebhookRow)
+        .outerjoin(KeyRow, KeyRow.id == WebhookRow.owner_id)
+        .where(WebhookRow.enabled, or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > utcnow()))
+    )
+    hooks = session.scalars(told).all()
     wanted = [
         hook
         for hook in hooks
@@ -62,6 +68,29 @@ def write(session: Session, webhook_id: str, event: str, data: Mapping[str, Any]
     session.add(made)
     session.flush()
     return made
+
+
+def disable(session: Session, webhook: WebhookRow, reason: str) -> None:
+    """Tell a webhook of nothing any more, and give up what it is still to be told."""
+    webhook.enabled, webhook.reason = False, reason
+    session.flush()
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.state == DeliveryState.WAITING)
+        .values(
+            state=DeliveryState.GIVEN_UP,
+            next_at=None,
+            finished_at=utcnow(),
+            error=f"the webhook was disabled: {reason}",
+        )
+    )
+
+
+def key_revoked(session: Session, key_id: str) -> None:
+    """Disable the webhooks of a key that opens nothing any more: they read along, too."""
+    made = (WebhookRow.owner_id == key_id, WebhookRow.enabled)
+    for hook in session.scalars(select(WebhookRow).where(*made)).all():
+        disable(session, hook, KEY_REVOKED)
 
 
 def study_ended(session: Session, study_id: str) -> None:

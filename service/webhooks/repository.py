@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.access.identity import Identity
@@ -87,25 +87,9 @@ def change(
     if request.enabled is True:
         found.enabled, found.failures, found.reason = True, 0, None
     elif request.enabled is False and found.enabled:
-        disable(session, found, BY_OWNER)
+        outbox.disable(session, found, BY_OWNER)
     session.flush()
     return found
-
-
-def disable(session: Session, webhook: WebhookRow, reason: str) -> None:
-    """Tell a webhook of nothing any more, and give up what it is still to be told."""
-    webhook.enabled, webhook.reason = False, reason
-    session.flush()
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.webhook_id == webhook.id, DeliveryRow.state == DeliveryState.WAITING)
-        .values(
-            state=DeliveryState.GIVEN_UP,
-            next_at=None,
-            finished_at=utcnow(),
-            error=f"the webhook was disabled: {reason}",
-        )
-    )
 
 
 def rotate(session: Session, webhook_id: str, identity: Identity) -> WebhookRow:

@@ -153,6 +153,20 @@ def test_answers_to_those_with_keys_stay_out_of_shared_caches(guarded, client, m
     assert guarded.get(STUDIES).headers["cache-control"] == "no-store"
 
 
+def test_where_reading_is_open_what_a_key_opens_is_not_shared(installed, made):
+    client = installed(access="read-open")
+    headers = bearer(made("root", "admin").token)
+    for path in ("/api/v1/keys", "/api/v1/webhooks", "/", "/api/v1/keys/me"):
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 200
+        said = answer.headers["cache-control"]
+        assert "no-store" in said or "private" in said, path
+        assert "Authorization" in answer.headers["vary"]
+    answer = client.get("/")
+    assert "private" not in answer.headers["cache-control"]
+    assert "Cookie" in answer.headers["vary"]
+
+
 def test_every_answer_has_the_headers_of_safety(guarded, installed):
     for path in ("/login", STUDIES, "/healthz", "/static/lpwd.css", "/nothing"):
         headers = guarded.get(path).headers

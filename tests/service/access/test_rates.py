@@ -34,6 +34,23 @@ def test_without_a_key_an_address_counts(installed):
     assert client.get("/healthz").status_code == 200
 
 
+def test_behind_a_proxy_that_is_trusted_each_address_counts_alone(installed):
+    client = installed(access="keys", rate_reads="1/hour", trusted_proxies="testclient,10.0.0.0/8")
+    ways = ("198.51.100.1", "198.51.100.2, 10.1.1.1", "198.51.100.2", "made-up, 198.51.100.3")
+    statuses = [client.get(STUDIES, headers={"X-Forwarded-For": way}).status_code for way in ways]
+    assert statuses == [401, 401, 429, 401]
+    # What others say of themselves is not believed.
+    other = installed(access="keys", rate_reads="1/hour", trusted_proxies="10.0.0.0/8")
+    statuses = [other.get(STUDIES, headers={"X-Forwarded-For": way}).status_code for way in ways]
+    assert statuses == [401, 429, 429, 429]
+
+
+@pytest.mark.parametrize("proxies", ["*", "localhost", "10.0.0.1/8", "10.0.0.0/40"])
+def test_what_is_no_address_of_a_proxy_is_refused(proxies):
+    with pytest.raises(ValidationError, match=r"10\.0\.0\.0/8"):
+        Settings(_env_file=None, trusted_proxies=proxies)
+
+
 def test_signing_in_is_not_tried_for_ever(installed, made):
     client = installed(access="keys", rate_logins="2/hour")
     origin = {"Origin": "http://testserver"}

@@ -87,6 +87,19 @@ def test_the_page_offers_what_may_be_done(guarded, made, study, who, changes, cl
     assert ('<dialog id="clone"' in page) == clones
 
 
+def test_a_key_is_no_cookie_and_a_cookie_no_key(guarded, made):
+    ann = made("ann")
+    assert guarded.get("/api/v1/studies", headers=work.bearer(ann.token)).status_code == 200
+    guarded.cookies.set("lpwd_session", ann.token)
+    assert guarded.get("/api/v1/studies").status_code == 401
+    guarded.cookies.clear()
+    sign_in(guarded, ann.token)
+    kept = guarded.cookies["lpwd_session"]
+    assert guarded.get("/api/v1/studies").status_code == 200
+    guarded.cookies.clear()
+    assert guarded.get("/api/v1/studies", headers=work.bearer(kept)).status_code == 401
+
+
 def test_signing_out_ends_the_session(guarded, made, database):
     sign_in(guarded, made("ann").token)
     kept = dict(guarded.cookies)
@@ -110,6 +123,12 @@ def test_a_key_that_opens_nothing_signs_nobody_in(guarded, made, database, state
         assert answer.status_code == 401
         assert not wrong or wrong not in answer.text
     assert work.rows(database, SessionRow) == []
+
+
+def test_a_form_with_too_many_fields_signs_nobody_in(guarded, made):
+    answer = sign_in(guarded, made("ann").token, **{f"field{number}": "x" for number in range(20)})
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
 
 
 def test_a_session_ends_with_its_key_and_after_a_week(guarded, made, database):

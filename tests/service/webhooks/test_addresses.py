@@ -15,6 +15,8 @@ NOT_OF_THE_INTERNET = """
     2001:db8::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::127.0.0.1
     64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1:: 2002:a00:1::
     2001:0:4136:e378:8000:63bf:80ff:fffe
+    64:ff9b:1::808:808 64:ff9b:1:a00:1:: ::ffff:0:7f00:1 4000::1 100:0:0:1::1
+    168.63.129.16 100.100.100.200 192.0.0.192
 """
 OF_THE_INTERNET = """
     1.1.1.1 8.8.8.8 93.184.216.34 2606:4700:4700::1111 ::ffff:8.8.8.8
@@ -97,7 +99,8 @@ def test_a_name_without_an_address_is_said_so():
 
 
 def test_metadata_stays_out_of_reach_whatever_is_allowed():
-    for address in ("169.254.169.254", "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"):
+    clouds = ("169.254.169.254", "[fd20:ce::254]", "168.63.129.16", "100.100.100.200")
+    for address in (*clouds, "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"):
         with pytest.raises(AddressError):
             check_url(f"https://{address}/latest/meta-data", Rules(http=True, private=True))
     assert check_url("http://127.0.0.1:8080/", Rules(http=True, private=True)).port == 8080

@@ -10,6 +10,7 @@ import pytest
 
 from service import scheduler
 from service.db import utcnow
+from service.db.tables.keys import KeyRow
 from service.db.tables.studies import StudyRow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.keys.model import Role
@@ -265,6 +266,27 @@ def test_webhooks_are_their_owners_own(guarded, made, study, database):
         assert len(work.rows(database, DeliveryRow)) == (who is ann)
     reader = bearer(made("reader").token)
     assert guarded.get(HOOKS, headers=reader).status_code == 403
+
+
+def test_webhooks_of_keys_that_open_nothing_are_told_nothing(guarded, made, database):
+    keys = {name: made(name, Role.SUBMITTER) for name in ("ann", "bob", "eve")}
+    made_by = {}
+    for name, key in keys.items():
+        headers = bearer(key.token)
+        answer = guarded.post(HOOKS, json={"url": "https://example.org/"}, headers=headers)
+        made_by[name] = answer.json()["id"]
+        assert guarded.post(f"{HOOKS}/{made_by[name]}/test", headers=headers).status_code == 202
+    root = bearer(made("root", Role.ADMIN).token)
+    revoked = guarded.post(f"/api/v1/keys/{keys['ann'].key.id}/revoke", headers=root)
+    assert revoked.status_code == 200
+    with database.write() as session:
+        session.get(KeyRow, keys["bob"].key.id).expires_at = utcnow() - timedelta(seconds=1)
+        assert enqueue(session, WebhookEvent.STUDY_ENDED, {}) == 1
+    states = {row.webhook_id: row.state for row in work.rows(database, DeliveryRow)}
+    assert states[made_by["ann"]] is DeliveryState.GIVEN_UP  # what was still to be told, too
+    assert states[made_by["eve"]] is DeliveryState.WAITING
+    hook = guarded.get(f"{HOOKS}/{made_by['ann']}", headers=root).json()
+    assert (hook["enabled"], hook["reason"]) == (False, "the key that made it was revoked")
 
 
 def test_a_secret_is_changed_at_once(talking, database, receiver, tick):
