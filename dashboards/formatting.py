@@ -88,6 +88,14 @@ def ago(moment: datetime, now: datetime) -> str:
     return "just now" if passed < 10 else f"{duration(passed)} ago"
 
 
+def until(moment: datetime, now: datetime) -> str:
+    """How long until something, for instance ``in 3 h``; the date itself beyond thirty days."""
+    left = (moment - now) / timedelta(seconds=1)
+    if left > 30 * DAY:
+        return f"{moment:%Y-%m-%d}"
+    return "now" if left < 1 else f"in {duration(left)}"
+
+
 def numerics(mode: NumericMode) -> str:
     """Name a numeric mode by what differs from plain float32."""
     options = {

@@ -8,6 +8,7 @@ from service.comparison.model import Comparison
 from service.comparison.studies import Across
 from service.heatmaps.model import MetricView, StudyResults
 from service.queue.reading import QueueView
+from service.schedules.model import Regression, ScheduleView
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
 
@@ -44,6 +45,14 @@ class Queries(Protocol):
     def comparison(self, study_id: str, reference: str | None) -> Comparison | None:
         """A grid's optimizers against one of them, by its label, or the usual one; None where there
         is but one. Raises where it has no such optimizer."""
+        ...
+
+    def regression(self, study_id: str) -> Regression | None:
+        """What came out worse in a study than in the one that its schedule sent before."""
+        ...
+
+    def schedules(self) -> Sequence[ScheduleView]:
+        """All schedules, and what came of them last."""
         ...
 
     def queue(self) -> QueueView:

@@ -25,8 +25,9 @@ from dashboards.charts.theme import Spec
 from dashboards.compare_view import compare_context
 from dashboards.difference_view import difference_context
 from dashboards.filtering import FilterForm, filter_form
-from dashboards.parts import PANEL, PLANE, all_parts, search_parts
+from dashboards.parts import DIFFERENCE, PANEL, PLANE, all_parts, search_parts
 from dashboards.queries import Queries
+from dashboards.regression_view import regression_context
 from dashboards.rendering import Renderer
 from dashboards.search_view import search_context
 from dashboards.security import SECURITY_HEADERS
@@ -113,7 +114,7 @@ def pages(queries: Queries, renderer: Renderer) -> APIRouter:
 
 
 def _add_lists(router: APIRouter, queries: Queries) -> None:
-    """Add the pages of many studies: their list, and the queue."""
+    """Add the pages of many studies: their list, the queue and the schedules."""
 
     def listed(form: FilterForm, cursor: str | None) -> dict[str, Any]:
         page = queries.list_studies(form.filter(), cursor)
@@ -132,6 +133,10 @@ def _add_lists(router: APIRouter, queries: Queries) -> None:
     def queue() -> HTMLResponse:
         return render("queue.html", **queue_context(queries.queue()))
 
+    @router.get("/schedules")
+    def schedules() -> HTMLResponse:
+        return render("schedules.html", schedules=queries.schedules())
+
     @router.get("/fragments/queue")
     def queue_tables() -> HTMLResponse:
         return render("fragments/queue.html", **queue_context(queries.queue()))
@@ -142,6 +147,10 @@ def _add_studies(router: APIRouter, queries: Queries, renderer: Renderer) -> Non
 
     def drawn(spec: Spec) -> Markup:
         return drawing(spec, renderer)
+
+    def against(study_id: str, reference: str | None, results: StudyResults) -> dict[str, Any]:
+        compared = queries.comparison(study_id, reference) if results.curves else None
+        return difference_context(compared, results, drawn)
 
     @router.get("/compare")
     def compare(study: Annotated[list[str], Query()] = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies
@@ -154,15 +163,18 @@ def _add_studies(router: APIRouter, queries: Queries, renderer: Renderer) -> Non
             context = search_context(found, queries.search(study_id), drawn)
             return render("search.html", **context)
         results = queries.results(study_id)
-        against = queries.comparison(study_id, reference) if results.curves else None
         return render(
             "study.html",
             **study_context(found, results, renderer),
-            **difference_context(against, results, drawn),
+            **against(study_id, reference, results),
+            **regression_context(queries.regression(study_id), study_id, results),
         )
 
     @router.get("/studies/{study_id}/fragments/{parts}")
-    def fragments(study_id: str, parts: str, request: Request) -> HTMLResponse:
+    def fragments(
+        study_id: str, parts: str, request: Request, reference: str | None = None
+    ) -> HTMLResponse:
+        names = dict.fromkeys(parts.split(","))
         found = queries.study(study_id)
         if found.mode is StudyMode.SEARCH:
             results = queries.search(study_id)
@@ -171,7 +183,8 @@ def _add_studies(router: APIRouter, queries: Queries, renderer: Renderer) -> Non
         else:
             context = study_context(found, queries.results(study_id), renderer)
             known, template = all_parts(context["results"]), "fragments/parts.html"
-        names = dict.fromkeys(parts.split(","))
+            if DIFFERENCE in names:
+                context |= against(study_id, reference, context["results"])
         unknown = names.keys() - set(known)
         if unknown:
             detail = f"A study page has no part {min(unknown)!r}."

@@ -17,6 +17,9 @@ from service.heatmaps.kept import Kept
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import ResultsCache
 from service.queue.reading import QueueView, view
+from service.schedules.model import Regression, ScheduleView
+from service.schedules.reading import regression_of
+from service.schedules.reading import views as schedule_views
 from service.search.model import SearchResults
 from service.search.queries import searched
 from service.search.reading import SearchReader
@@ -83,6 +86,16 @@ class PageQueries:
             if len(load_spec(session, study_id).variants) < 2:
                 return None
             return self._comparisons.read(session, study_id, reference)
+
+    def regression(self, study_id: str) -> Regression | None:
+        """Return what came out worse in a study that a schedule sent."""
+        with self._database.read() as session:
+            return regression_of(session, study_id)
+
+    def schedules(self) -> tuple[ScheduleView, ...]:
+        """Return all schedules, and what came of them last."""
+        with self._database.read() as session:
+            return schedule_views(session)
 
     def queue(self) -> QueueView:
         """Return who trains what, and the next of those that wait."""

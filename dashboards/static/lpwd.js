@@ -29,15 +29,15 @@ async function replace(address) {
   holder.innerHTML = await answer.text();
   for (const fresh of holder.content.querySelectorAll("[data-part]")) {
     const old = document.querySelector(`[data-part="${CSS.escape(fresh.dataset.part)}"]`);
-    if (!old) continue;
-    const [before, after] = [old, fresh].map((part) => part.querySelector("details"));
+    if (!old || old.querySelector("select:focus")) continue;
+    const [before, after] = [old, fresh].map((part) => [...part.querySelectorAll("details")]);
     const ticked = [...old.querySelectorAll("input:checked")].map((box) => box.value);
     fresh.querySelectorAll("input").forEach((box) => (box.checked = ticked.includes(box.value)));
-    const focused = before && before.contains(document.activeElement);
-    if (before && after) after.open = before.open;
+    const focused = before.findIndex((one) => one.contains(document.activeElement));
+    if (before.length === after.length) after.forEach((one, place) => (one.open = before[place].open));
     if (old.dataset.scale !== fresh.dataset.scale) panels().forEach((part) => due.add(part));
     old.replaceWith(fresh);
-    if (focused && after) after.querySelector("summary").focus();
+    if (after[focused]) after[focused].querySelector("summary").focus();
   }
 }
 
@@ -55,17 +55,35 @@ async function refresh(changed, study) {
   while (due.size) {
     const batch = [...due, "legend"].join(",");
     due.clear();
-    await replace(`/studies/${encodeURIComponent(study)}/fragments/${batch}`).catch(() => {});
+    await replace(`/studies/${encodeURIComponent(study)}/fragments/${batch}${chosen()}`).catch(() => {});
     await new Promise((resume) => setTimeout(resume, 500));
   }
   fetching = false;
 }
 
+// What the comparison is with, where somebody chose it.
+function chosen() {
+  const reference = new URLSearchParams(location.search).get("reference");
+  return reference ? `?reference=${encodeURIComponent(reference)}` : "";
+}
+
+// It takes the most to work out, so it follows at a distance: every ten seconds, and at the end.
+let compared = -Infinity;
+function withComparison(changed) {
+  const now = performance.now();
+  if (!changed.includes("robustness") || now - compared < 10000 || !parts().includes("difference")) return changed;
+  compared = now;
+  return [...changed, "difference"];
+}
+
 function followStudy(study) {
   const events = new EventSource(`/api/v1/studies/${encodeURIComponent(study)}/events`);
   // Whatever happened between this page and the connection, or while it was lost, is caught up on.
-  events.addEventListener("open", () => refresh(parts(), study));
-  events.addEventListener("changed", (event) => refresh(JSON.parse(event.data).parts, study));
+  events.addEventListener("open", () => {
+    compared = performance.now();
+    refresh(parts(), study);
+  });
+  events.addEventListener("changed", (event) => refresh(withComparison(JSON.parse(event.data).parts), study));
   events.addEventListener("ended", async () => {
     events.close();
     await refresh(parts(), study);

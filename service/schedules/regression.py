@@ -8,15 +8,14 @@ Below six seeds nothing is significant, and nothing is told.
 
 import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from lpwd.errors import LpwdError
-from service.comparison.model import MeasureDifference, MeasureName
+from service.comparison.model import MeasureName
 from service.comparison.pairs import adjusted, difference
 from service.db import Database, utcnow
 from service.db.tables.schedules import FiringRow, ScheduleRow
@@ -25,6 +24,7 @@ from service.errors import ServiceError
 from service.heatmaps.aggregate import grids, metric_view, title_of
 from service.heatmaps.layout import Layout
 from service.heatmaps.queries import DEFAULT_SPLIT, DEFAULT_TOLERANCE, ResultsCache
+from service.schedules.model import Decline, Regression
 from service.search.planning import MODE
 from service.settings import Settings
 from service.studies.model import StudyState
@@ -40,17 +40,7 @@ AT_ONCE = 10
 """Firings looked at in one go."""
 
 
-@dataclass(frozen=True)
-class Regression:
-    """An optimizer whose best cell came out worse."""
-
-    optimizer: str
-    """Its label."""
-    best: MeasureDifference
-    """Of the best cell's score: after less before, in the metric's unit."""
-
-
-def regressions(spec: StudySpec, before: Layout, after: Layout) -> list[Regression]:
+def declines(spec: StudySpec, before: Layout, after: Layout) -> tuple[Decline, ...]:
     """Return the optimizers whose best cell came out significantly worse.
 
     Args:
@@ -74,13 +64,13 @@ def regressions(spec: StudySpec, before: Layout, after: Layout) -> list[Regressi
     # The best cell alone is asked about: one test for each optimizer.
     asked = [replace(one, measures=(one.of(MeasureName.BEST),)) for one in differences]
     found = [(one.optimizer, one.of(MeasureName.BEST)) for one in adjusted(asked)]
-    return [
-        Regression(label, best)
+    return tuple(
+        Decline(label, best.difference, best.low, best.high, best.p_adjusted)
         for label, best in found
         if best.significant
         and best.difference is not None
         and (best.difference < 0) == metric.maximize
-    ]
+    )
 
 
 def look(database: Database, cache: ResultsCache) -> int:
@@ -106,7 +96,7 @@ def _compare(database: Database, cache: ResultsCache, firing_id: str) -> None:
     with database.read() as session:
         firing = session.get(FiringRow, firing_id)
         earlier = None if firing is None else _earlier(session, firing)
-        found: Sequence[Regression] = ()
+        found: Regression | None = None
         if firing is not None and earlier is not None and firing.study_id is not None:
             found = _between(session, cache, earlier.id, firing.study_id)
     with database.write() as session:
@@ -114,14 +104,14 @@ def _compare(database: Database, cache: ResultsCache, firing_id: str) -> None:
         mine = session.scalar(
             update(FiringRow)
             .where(FiringRow.id == firing_id, FiringRow.compared_at.is_(None))
-            .values(compared_at=utcnow())
+            .values(compared_at=utcnow(), regression=None if found is None else found.to_json())
             .returning(FiringRow.schedule_id)
         )
-        if mine is None or not found or earlier is None:
+        if mine is None or found is None:
             return
         study = session.get(StudyRow, firing.study_id) if firing is not None else None
         if study is not None:
-            _tell(session, session.get_one(ScheduleRow, mine), study, earlier.id, found)
+            _tell(session, session.get_one(ScheduleRow, mine), study, found)
 
 
 def _earlier(session: Session, firing: FiringRow) -> StudyRow | None:
@@ -141,24 +131,25 @@ def _earlier(session: Session, firing: FiringRow) -> StudyRow | None:
 
 def _between(
     session: Session, cache: ResultsCache, earlier_id: str, study_id: str
-) -> Sequence[Regression]:
-    """Return what came out worse; nothing where the two cannot be compared."""
+) -> Regression | None:
+    """Return what came out worse; None where nothing did, or the two cannot be compared."""
     before, after = session.get_one(StudyRow, earlier_id), session.get_one(StudyRow, study_id)
     if after.state is not StudyState.DONE or MODE in {
         before.spec.get("mode"),
         after.spec.get("mode"),
     }:
-        return ()
+        return None
     old, new = StudySpec.from_json(before.spec), StudySpec.from_json(after.spec)
     if after.reused == new.trial_count or _unversioned(old) != _unversioned(new):
-        return ()  # nothing new was trained, or something else was asked for
+        return None  # nothing new was trained, or something else was asked for
     try:
         earlier = cache.layout(session, before.id, old)
-        return regressions(new, earlier, cache.layout(session, after.id, new))
+        found = declines(new, earlier, cache.layout(session, after.id, new))
+        return Regression(before.id, found) if found else None
     except (LpwdError, WorkersError, ServiceError) as error:
         # What has left the catalogue since cannot be told any more.
         logger.warning("study %s is not compared with %s: %s", after.id, before.id, error)
-        return ()
+        return None
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -187,19 +178,13 @@ def _unversioned(spec: StudySpec) -> StudySpec:
     return replace(spec, task_version=0, variants=variants)
 
 
-def _tell(
-    session: Session,
-    schedule: ScheduleRow,
-    study: StudyRow,
-    earlier_id: str,
-    found: Sequence[Regression],
-) -> None:
-    labels = ", ".join(one.optimizer for one in found)
+def _tell(session: Session, schedule: ScheduleRow, study: StudyRow, found: Regression) -> None:
+    labels = ", ".join(one.optimizer for one in found.optimizers)
     logger.warning(
         "schedule %s: study %s came out worse than %s: %s",
         schedule.id,
         study.id,
-        earlier_id,
+        found.before_id,
         labels,
     )
     enqueue(
@@ -208,17 +193,8 @@ def _tell(
         {
             "schedule": {"id": schedule.id, "name": schedule.name},
             "study": {"id": study.id, "name": study.name, "path": f"/studies/{study.id}"},
-            "before": {"id": earlier_id, "path": f"/studies/{earlier_id}"},
-            "optimizers": [
-                {
-                    "optimizer": one.optimizer,
-                    "difference": one.best.difference,
-                    "low": one.best.low,
-                    "high": one.best.high,
-                    "p_adjusted": one.best.p_adjusted,
-                }
-                for one in found
-            ],
+            "before": {"id": found.before_id, "path": f"/studies/{found.before_id}"},
+            "optimizers": [asdict(one) for one in found.optimizers],
         },
         owner_id=study.owner_id,
     )

@@ -48,6 +48,28 @@ class ScheduleAnswer(Answer):
     created_at: datetime
 
 
+class DeclineAnswer(Answer):
+    """An optimizer whose best cell came out significantly worse than before."""
+
+    optimizer: str
+    """Its label."""
+    difference: float
+    """Of the best cell's score, in the metric's unit: after less before."""
+    low: float | None
+    """Lower end of its 95 % interval."""
+    high: float | None
+    p_adjusted: float | None
+    """After Holm's correction over all optimizers."""
+
+
+class RegressionAnswer(Answer):
+    """What came out worse than in the study that the schedule sent before."""
+
+    before_id: str
+    """That study."""
+    optimizers: tuple[DeclineAnswer, ...]
+
+
 class FiringAnswer(Answer):
     """One run of a schedule."""
 
@@ -60,4 +82,6 @@ class FiringAnswer(Answer):
     """The study that was sent; null when none could be, or it was deleted since."""
     error: str | None
     """Why no study could be sent."""
+    regression: RegressionAnswer | None
+    """What came out worse; null where nothing did, or it is not known yet."""
     created_at: datetime

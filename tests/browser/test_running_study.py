@@ -97,7 +97,7 @@ def test_every_page_is_free_of_complaints(watched, live, study):
     with live.client() as client:
         finished(client, study)
     page = watched.page
-    for path in ("/", f"/studies/{study.id}", "/docs", "/?state=done"):
+    for path in ("/", f"/studies/{study.id}", "/schedules", "/docs", "/?state=done"):
         page.goto(path)
         expect(page.locator("h1")).to_be_visible()
 

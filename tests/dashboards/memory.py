@@ -17,6 +17,7 @@ from service.comparison.model import Comparison
 from service.comparison.studies import Across
 from service.heatmaps.model import StudyResults
 from service.queue.reading import QueueView
+from service.schedules.model import Regression, ScheduleView
 from service.search.model import SearchResults
 from service.studies.model import StudyFilter, StudyPage, StudySummary
 
@@ -33,6 +34,8 @@ class Memory:
     def __init__(self, *studies: tuple[StudySummary, StudyResults | SearchResults]) -> None:
         self.studies = {study.id: (study, results) for study, results in studies}
         self.comparisons: dict[tuple[str, str | None], Comparison] = {}
+        self.regressions: dict[str, Regression] = {}
+        self.scheduled: Sequence[ScheduleView] = ()
         self.events: Queue[str | None] = Queue()
         self.closed = False
         self.queued = QueueView((), (), 0, ())
@@ -48,6 +51,12 @@ class Memory:
 
     def queue(self) -> QueueView:
         return self.queued
+
+    def regression(self, study_id: str) -> Regression | None:
+        return self.regressions.get(study_id)
+
+    def schedules(self) -> Sequence[ScheduleView]:
+        return self.scheduled
 
     def study(self, study_id: str) -> StudySummary:
         return self._found(study_id)[0]

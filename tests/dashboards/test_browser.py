@@ -13,6 +13,7 @@ from dashboards.rendering import Renderer
 from service.studies.model import StudyState
 from tests.browsing import Watched
 from tests.dashboards import samples
+from tests.dashboards.charts.test_differences import comparison
 from tests.dashboards.memory import Memory, app
 
 PATIENCE = 20_000
@@ -101,6 +102,24 @@ def test_a_change_replaces_its_parts_and_only_those(watched: Watched, memory: Me
     assert watched.fragments()[before:] == ["header,panel:adamw,legend"]
     assert page.evaluate("document.querySelector('[data-part=\"panel:adam-pwd\"]').untouched")
     expect(part(page, "panel:adamw").locator("table")).to_be_visible()
+
+
+def test_the_comparison_follows_at_a_distance(watched: Watched, memory: Memory):
+    page = watched.page
+    memory.comparisons["01HZX", "adam-l2"] = comparison(value=0.05)
+    page.goto("/studies/01HZX?reference=adam-l2")
+    expect(part(page, "difference")).to_contain_text("+5")
+    page.wait_for_function(CAUGHT_UP)
+    before = len(watched.fragments())
+    memory.comparisons["01HZX", "adam-l2"] = comparison(value=-0.03)
+    with page.expect_response("**/fragments/robustness,legend?reference=adam-l2"):
+        memory.tell("robustness")
+    page.wait_for_function(CAUGHT_UP)
+    page.evaluate("compared = -Infinity")  # ten seconds later
+    memory.tell("robustness")
+    expect(part(page, "difference")).to_contain_text("−3")
+    asked = [one.partition("?")[0] for one in watched.fragments()[before:]]
+    assert asked == ["robustness,legend", "robustness,difference,legend"]
 
 
 def test_a_burst_of_changes_is_one_request_after_the_one_under_way(

@@ -63,7 +63,7 @@ def told(database):
     return [row.body["data"] for row in work.rows(database, DeliveryRow)]
 
 
-def test_an_optimizer_that_came_out_worse_is_told(fire, database):
+def test_an_optimizer_that_came_out_worse_is_told(fire, database, client):
     first = fire(good)
     assert look(database, ResultsCache()) == 1
     age(database, first)
@@ -78,6 +78,15 @@ def test_an_optimizer_that_came_out_worse_is_told(fire, database):
     assert one["low"] <= one["high"] < 0
     assert one["p_adjusted"] < 0.05
     assert all(row.compared_at for row in work.rows(database, FiringRow))
+    (schedule,) = client.get(SCHEDULES).json()
+    later, earlier = client.get(f"{SCHEDULES}/{schedule['id']}/firings").json()
+    assert earlier["regression"] is None
+    assert later["regression"] == {"before_id": first, "optimizers": data["optimizers"]}
+    assert "Came out worse" in client.get(f"/studies/{second}").text
+    assert "Came out worse" not in client.get(f"/studies/{first}").text
+    assert f'in <a href="/studies/{second}">' in client.get("/schedules").text
+    client.delete(f"/api/v1/studies/{second}")
+    assert '<span class="muted">never</span>' in client.get("/schedules").text
 
 
 def test_what_came_out_better_or_alike_is_not_told(fire, database):

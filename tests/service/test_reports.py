@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from service.db import schema
 from service.reports.rendering import latex, markdown
 from tests.service import work
 
@@ -39,7 +40,7 @@ def test_a_manifest_has_what_it_takes_to_check_and_to_repeat(client, trained):
     assert body["study"]["id"] == trained.rpartition("/")[2]
     assert body["study"]["state"] == "done"
     versions = body["versions"]
-    assert versions["database"] == "0004"
+    assert versions["database"] == schema.REVISIONS[-1]
     assert {"lpwd", "torch", "numpy"} <= versions["packages"].keys()
     assert versions["packages"]["torch"]
     assert body["task"]["name"] == "digits-mlp"

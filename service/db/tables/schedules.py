@@ -41,8 +41,12 @@ class FiringRow(Base):
     schedule_id: Mapped[str] = mapped_column(ForeignKey("schedules.id", ondelete="CASCADE"))
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
     manual: Mapped[bool]
-    study_id: Mapped[str | None] = mapped_column(ForeignKey("studies.id", ondelete="SET NULL"))
+    study_id: Mapped[str | None] = mapped_column(
+        ForeignKey("studies.id", ondelete="SET NULL"), index=True
+    )
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
     compared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     """When its study, which had ended, was compared with the one before."""
+    regression: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What came out worse then: `service.schedules.model.Regression`."""
