@@ -1,6 +1,8 @@
 """The `lpwd` command."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -65,7 +67,7 @@ COMMANDS = {
     ),
     "scheduler": Entry(
         "service.cli.processes:scheduler",
-        "Run the scheduler: it fires schedules when their time has come.",
+        "Run the scheduler: it fires schedules when their time has come, and sends webhooks.",
         PROCESSES,
     ),
     "health": Entry(
@@ -103,8 +105,21 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lpwd {version('lpwd')}")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Tell the version, and exit.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     """Hyperparameter robustness of optimizers: LPWD against its baselines.
 
     Start a service with `lpwd serve`, send it a study with `lpwd submit --preset nightly --watch`.

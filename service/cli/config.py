@@ -27,6 +27,8 @@ def show(
     """Show every setting: its value, where that comes from, and what it is for.
 
     Passwords are hidden. The file is what LPWD_CONFIG names, else lpwd.toml here or in /etc.
+
+    Example: lpwd config show
     """
     found = listed(settings())
     if as_json:
@@ -49,7 +51,10 @@ def init(
     file: Annotated[Path, typer.Argument(help="Where to write.")] = Path("lpwd.toml"),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write a settings file that changes nothing yet: every default, as a comment."""
+    """Write a settings file that changes nothing yet: every default, as a comment.
+
+    Example: lpwd config init /etc/lpwd.toml
+    """
     if file.exists() and not force:
         raise SettingsError(f"{file} is there already; --force replaces it")
     try:

@@ -1,6 +1,8 @@
 """`lpwd data`: the data sets that tasks need."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.progress import (
@@ -11,8 +13,9 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Table
 
-from service.cli.output import cells, console, say, table
+from service.cli.output import JsonOption, cells, console, say, show_list, table
 from service.settings import settings
 from workers import data
 from workers.data.dataset import DataSet, Download
@@ -21,20 +24,16 @@ app = typer.Typer(help="The data sets that tasks need: list and fetch them.", no
 
 
 @app.command(name="list")
-def listing() -> None:
+def listing(as_json: JsonOption = False) -> None:
     """List the data sets: how large, under which licence, and whether they are here.
 
     Example: lpwd data list
     """
     folder = settings().datasets_dir
-    shown = table(
-        "data set", "here", "download", "licence", right=["download"], wrapped=["licence"]
+    found = [_described(one, folder) for one in data.datasets()]
+    show_list(
+        found, _datasets, as_json=as_json, after=f"lpwd data fetch NAME brings one to {folder}"
     )
-    for one in data.datasets():
-        here = "yes" if one.here(folder) else "no"
-        shown.add_row(*cells(one.name, here, _size(one), one.licence))
-    console().print(shown)
-    say(f"lpwd data fetch NAME brings one to {folder}")
 
 
 @app.command()
@@ -71,12 +70,35 @@ def fetch(
 
 @app.command()
 def path() -> None:
-    """Print the folder in which data sets lie. [LPWD_DATASETS_DIR]"""
+    """Print the folder in which data sets lie. [LPWD_DATASETS_DIR]
+
+    Example: du -sh "$(lpwd data path)"
+    """
     typer.echo(settings().datasets_dir)
 
 
-def _size(one: DataSet) -> str:
-    return f"{one.download_bytes / 1e6:.0f} MB" if one.downloads else f"in {one.package}"
+def _described(one: DataSet, folder: Path) -> dict[str, Any]:
+    """Say of a data set what a program may want to know, as the service does."""
+    return {
+        "name": one.name,
+        "title": one.title,
+        "licence": one.licence,
+        "source": one.source,
+        "download_bytes": one.download_bytes,
+        "package": one.package,
+        "here": one.here(folder),
+    }
+
+
+def _datasets(found: Sequence[dict[str, Any]]) -> Table:
+    shown = table(
+        "data set", "here", "download", "licence", right=["download"], wrapped=["licence"]
+    )
+    for one in found:
+        fetched = one["download_bytes"]
+        size = f"{fetched / 1e6:.0f} MB" if fetched else f"in {one['package']}"
+        shown.add_row(*cells(one["name"], "yes" if one["here"] else "no", size, one["licence"]))
+    return shown
 
 
 def _bars() -> Progress:

@@ -29,7 +29,10 @@ Told = Callable[[str, int, int], None]
 
 @app.command()
 def upgrade() -> None:
-    """Create the tables, or bring them up to date. Changes nothing when they are."""
+    """Create the tables, or bring them up to date. Changes nothing when they are.
+
+    Example: lpwd db upgrade
+    """
     with _open() as database:
         missing = schema.pending(database)
         schema.upgrade(database)
@@ -43,7 +46,10 @@ def downgrade(
     ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Go back to the tables of an older version. What those cannot hold is lost: back up first."""
+    """Go back to the tables of an older version. What those cannot hold is lost: back up first.
+
+    Example: lpwd db downgrade 0003
+    """
     with _open() as database:
         if revision not in ("base", *schema.REVISIONS):
             raise BackupError(
@@ -57,7 +63,10 @@ def downgrade(
 
 @app.command()
 def status() -> None:
-    """Tell which tables the database has, and which it lacks. Exit status 1 where it lacks some."""
+    """Tell which tables the database has, and which it lacks. Exit status 1 where it lacks some.
+
+    Example: lpwd db status
+    """
     with _open() as database:
         missing = schema.pending(database)
         typer.echo(f"{_name(database)}: revision {schema.current(database) or 'none, no tables'}")
@@ -73,6 +82,8 @@ def backup(
     """Write a backup, while the service runs. It restores into SQLite and PostgreSQL alike.
 
     The file holds what keys and webhooks are checked against: keep it as safe as the database.
+
+    Example: lpwd db backup /backups/lpwd.gz
     """
     with _open() as database:
         with _bars() as told:
@@ -88,7 +99,10 @@ def restore(
         bool, typer.Option("--force", help="Replace what the database holds.")
     ] = False,
 ) -> None:
-    """Put a backup into an empty database: all of it or nothing. Stop the service before."""
+    """Put a backup into an empty database: all of it or nothing. Stop the service before.
+
+    Example: lpwd db restore /backups/lpwd.gz
+    """
     with _open() as database:
         with _bars() as told:
             backups.restore(database, file, force=force, progress=told)
@@ -101,7 +115,10 @@ def check(
         bool, typer.Option("--repair", help="Mend what can be mended without losing anything.")
     ] = False,
 ) -> None:
-    """Look for what makes no sense. Exit status 1 where something is wrong and was not mended."""
+    """Look for what makes no sense. Exit status 1 where something is wrong and was not mended.
+
+    Example: lpwd db check
+    """
     with _open() as database:
         with _bars() as told:
             findings = list(checks.check(database, told))
@@ -133,7 +150,10 @@ def prune(
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
 ) -> None:
-    """Remove what is older than it is kept, as the scheduler does daily. [LPWD_KEEP_…_DAYS]"""
+    """Remove what is older than it is kept, as the scheduler does daily. [LPWD_KEEP_…_DAYS]
+
+    Example: lpwd db prune --dry-run
+    """
     here = settings()
     with _open(current=True) as database:
         if dry_run:

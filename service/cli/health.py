@@ -37,6 +37,8 @@ def health(
     """Tell whether a process of this host is well; the exit status is 1 where it is not.
 
     Of the API, what /readyz says. Of runner and scheduler, when they last wrote to the database.
+
+    Example: lpwd health runner
     """
     here = settings()
     if process is Process.API:

@@ -2,29 +2,28 @@
 somewhere."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
+from service.cli.output import JsonOption, cells, say, show_list, table
 from service.cli.processes import CannotStartError, open_database
 from service.db import utcnow
 from service.keys import repository
 from service.keys.model import NewKey, Role
-from service.keys.schemas import MOST_DAYS, NAME
+from service.keys.schemas import MOST_DAYS, NAME, KeyAnswer
 from service.settings import settings
 
 app = typer.Typer(
     help="API keys: who may use the service. On its database, so where the service runs.",
     no_args_is_help=True,
 )
-console = Console()
 errors = Console(stderr=True)
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -44,7 +43,10 @@ def create(
     ] = Role.READER,
     expires: ExpiresOption = None,
 ) -> None:
-    """Make a key and print it: once, as only its hash is kept."""
+    """Make a key and print it: once, as only its hash is kept.
+
+    Example: lpwd key create ann --role submitter --expires 90d
+    """
     if not re.fullmatch(NAME, name):
         raise CannotStartError(
             f"{name!r} is no name for a key: letters, digits, blanks and . _ @ + - are wanted, at "
@@ -56,37 +58,40 @@ def create(
 
 
 @app.command("list")
-def list_keys() -> None:
-    """List all keys, without what they open."""
+def list_keys(as_json: JsonOption = False) -> None:
+    """List all keys, without what they open.
+
+    Example: lpwd key list
+    """
     database = open_database(settings())
     with database.read() as session:
         keys = repository.everything(session)
     database.close()
-    if not keys:
-        console.print("no keys yet: lpwd key create NAME --role admin", soft_wrap=True)
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column in ("id", "name", "role", "state", "made", "expires", "used"):
-        table.add_column(column, no_wrap=column != "name")
-    for key in keys:
-        table.add_row(
-            key.id,
-            key.name,
-            key.role,
-            key.state,
-            _day(key.created_at),
-            "never" if key.expires_at is None else _day(key.expires_at),
-            "-" if key.last_used_at is None else _day(key.last_used_at),
+    found = [KeyAnswer.model_validate(key) for key in keys]
+    nothing = "no keys yet: lpwd key create NAME --role admin"
+    show_list(found, _keys, as_json=as_json, nothing=nothing)
+
+
+def _keys(found: Sequence[KeyAnswer]) -> Table:
+    shown = table("id", "name", "role", "state", "made", "expires", "used", wrapped=["name"])
+    for key in found:
+        ends = "never" if key.expires_at is None else _day(key.expires_at)
+        used = None if key.last_used_at is None else _day(key.last_used_at)
+        shown.add_row(
+            *cells(key.id, key.name, key.role, key.state, _day(key.created_at), ends, used)
         )
-    console.print(table)
+    return shown
 
 
 @app.command()
 def revoke(key: NameArgument) -> None:
-    """Make a key open nothing from now on, for good. Its studies stay."""
+    """Make a key open nothing from now on, for good. Its studies stay, its webhooks are off.
+
+    Example: lpwd key revoke ann
+    """
     with _writing() as session:
         revoked = repository.revoke(session, repository.find(session, key).id)
-    console.print(f"key {revoked.name} ({revoked.id}) opens nothing any more")
+    say(f"key {revoked.name} ({revoked.id}) opens nothing any more")
 
 
 @app.command()
@@ -97,7 +102,10 @@ def rotate(
         typer.Option(help="A new end: 12h, 90d or 4w from now. As it is, by default."),
     ] = None,
 ) -> None:
-    """Give a key a new secret and print it: the old one opens nothing from now on."""
+    """Give a key a new secret and print it: the old one opens nothing from now on.
+
+    Example: lpwd key rotate ann --expires 90d
+    """
     with _writing() as session:
         found = repository.find(session, key)
         made = repository.rotate(session, found.id, expires_at=_moment(expires))

@@ -1,12 +1,24 @@
 """`lpwd optimizers`: the optimizers that studies may name."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
+from service.catalogue.schemas import OptimizerAnswer
 from service.cli import completion
 from service.cli.connection import connected
-from service.cli.output import JsonOption, cells, console, facts, say, show_json, table
+from service.cli.output import (
+    JsonOption,
+    cells,
+    console,
+    facts,
+    say,
+    show_json,
+    show_list,
+    table,
+)
 from service.client import Client
 
 app = typer.Typer(invoke_without_command=True)
@@ -21,17 +33,9 @@ def listing(client: Client, context: typer.Context, as_json: JsonOption = False)
 
     Example: lpwd optimizers
     """
-    if context.invoked_subcommand is not None:
-        return
-    found = client.optimizers()
-    if as_json:
-        show_json(found)
-        return
-    shown = table("optimizer", "title", "role", "what it does", wrapped=["what it does"])
-    for one in found:
-        shown.add_row(*cells(one.name, one.title, one.role, one.summary))
-    console().print(shown)
-    say("lpwd optimizers show NAME tells of one and its hyperparameters")
+    if context.invoked_subcommand is None:
+        after = "lpwd optimizers show NAME tells of one and its hyperparameters"
+        show_list(client.optimizers(), _optimizers, as_json=as_json, after=after)
 
 
 @app.command()
@@ -76,6 +80,13 @@ def show(
         console().print(shown)
     else:
         say("It has no hyperparameters besides these two.")
+
+
+def _optimizers(found: Sequence[OptimizerAnswer]) -> Table:
+    shown = table("optimizer", "title", "role", "what it does", wrapped=["what it does"])
+    for one in found:
+        shown.add_row(*cells(one.name, one.title, one.role, one.summary))
+    return shown
 
 
 def allowed(schema: dict[str, Any]) -> str:

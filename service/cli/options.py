@@ -1,6 +1,6 @@
 """Options that commands for several things have."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,18 @@ WatchOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option(min=1, help="List as many, at most.")]
 AllOption = Annotated[bool, typer.Option("--all", help="List all of them.")]
+
+
+def changes(**asked: Any) -> dict[str, Any]:
+    """Return what is to be changed, without what was not named.
+
+    Raises:
+        typer.BadParameter: That is nothing.
+    """
+    named = {field: value for field, value in asked.items() if value is not None}
+    if not named:
+        raise typer.BadParameter("name what to change; --help lists it")
+    return named
 
 
 def confirm(question: str, yes: bool) -> None:

@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
@@ -15,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+Item = TypeVar("Item")
 
 PIPE_WIDTH = 200
 """Columns of what is no terminal: there, nothing has to be cut to fit."""
@@ -34,6 +36,33 @@ def say(text: str) -> None:
 def show_json(value: object) -> None:
     """Print answers of the service, or plain data, as JSON."""
     typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def show_list(
+    found: Sequence[Item],
+    as_table: Callable[[Sequence[Item]], Table],
+    *,
+    as_json: bool,
+    nothing: str = "",
+    after: str = "",
+) -> None:
+    """Print a list: as JSON, or as a table where there is something in it.
+
+    Args:
+        found: What to print.
+        as_table: Makes the table.
+        as_json: Whether to print JSON, which is a list whatever is in it.
+        nothing: What to say instead of an empty table.
+        after: What to say below the table.
+    """
+    if as_json:
+        show_json(found)
+    elif nothing and not found:
+        say(nothing)
+    else:
+        console().print(as_table(found))
+        if after:
+            say(after)
 
 
 def plain(value: object) -> Any:

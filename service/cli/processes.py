@@ -54,6 +54,8 @@ def serve(
     """Run everything on this machine: API and dashboard, runner, scheduler and a local Ray.
 
     Unfinished studies go on where they were. Ctrl-C ends all of it.
+
+    Example: lpwd serve --data-dir /var/lib/lpwd
     """
     here = with_options(host=host, port=port, data_dir=data_dir)
     log(here, verbose)
@@ -104,7 +106,10 @@ def everything(here: Settings, *, verbose: bool = False) -> Supervisor:
 
 
 def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption = False) -> None:
-    """Run the REST API and the dashboard alone."""
+    """Run the REST API and the dashboard alone.
+
+    Example: lpwd api --host 0.0.0.0
+    """
     here = with_options(host=host, port=port)
     log(here, verbose)
     stop_with_parent()
@@ -118,7 +123,10 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
 
 
 def runner(verbose: VerboseOption = False) -> None:
-    """Run a runner: it takes studies from the queue and has Ray workers train them."""
+    """Run a runner: it takes studies from the queue and has Ray workers train them.
+
+    Example: LPWD_RAY_ADDRESS=head.example.org:6379 lpwd runner
+    """
     # Here and not above: the API process must not load Ray.
     from service.runner import process
     from workers.connection import ClusterLostError
@@ -145,7 +153,10 @@ def runner(verbose: VerboseOption = False) -> None:
 
 
 def scheduler(verbose: VerboseOption = False) -> None:
-    """Run the scheduler: it fires schedules when their time has come."""
+    """Run the scheduler: it fires schedules when their time has come, and sends webhooks.
+
+    Example: lpwd scheduler
+    """
     from service import scheduler as process
 
     here = settings()

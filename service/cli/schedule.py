@@ -1,13 +1,15 @@
 """`lpwd schedule`: studies that are sent by the clock."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from service.cli import completion
 from service.cli.connection import connected
-from service.cli.options import LimitOption, YesOption, confirm
+from service.cli.options import LimitOption, YesOption, changes, confirm
 from service.cli.output import (
     JsonOption,
     ago,
@@ -17,6 +19,7 @@ from service.cli.output import (
     moment,
     say,
     show_json,
+    show_list,
     table,
 )
 from service.cli.sending import wanted
@@ -55,18 +58,8 @@ def listing(client: Client, as_json: JsonOption = False) -> None:
 
     Example: lpwd schedule list
     """
-    found = client.schedules()
-    if as_json:
-        show_json(found)
-        return
-    if not found:
-        say("no schedules; lpwd schedule create makes one")
-        return
-    shown = table("schedule", "cron", "time zone", "next", "name", wrapped=["name"])
-    for one in found:
-        following = ago(one.next_at) if one.enabled else "off"
-        shown.add_row(*cells(one.id, one.cron, one.timezone, following, one.name))
-    console().print(shown)
+    nothing = "no schedules; lpwd schedule create makes one"
+    show_list(client.schedules(), _schedules, as_json=as_json, nothing=nothing)
 
 
 @app.command()
@@ -83,7 +76,7 @@ def show(client: Client, schedule: ScheduleArgument, as_json: JsonOption = False
         return
     _tell(found)
     if firings:
-        _firings(firings)
+        console().print(_firings(firings))
 
 
 @app.command()
@@ -129,17 +122,9 @@ def change(
 
     Example: lpwd schedule change 5b1c09d2e7f3 --off
     """
-    asked: dict[str, Any] = {
-        "name": name,
-        "cron": cron,
-        "timezone": timezone,
-        "study": wanted(study, preset) if study or preset else None,
-        "enabled": enabled,
-    }
-    changes = {field: value for field, value in asked.items() if value is not None}
-    if not changes:
-        raise typer.BadParameter("name what to change; --help lists it")
-    changed = client.change_schedule(schedule, **changes)
+    sends = wanted(study, preset) if study or preset else None
+    asked = changes(name=name, cron=cron, timezone=timezone, study=sends, enabled=enabled)
+    changed = client.change_schedule(schedule, **asked)
     show_json(changed) if as_json else _tell(changed)
 
 
@@ -172,7 +157,7 @@ def firings(
     Example: lpwd schedule firings 5b1c09d2e7f3
     """
     found = client.firings(schedule, limit=limit)
-    show_json(found) if as_json else _firings(found)
+    show_list(found, _firings, as_json=as_json, nothing="it has not fired yet")
 
 
 @app.command()
@@ -203,9 +188,22 @@ def _tell(one: ScheduleAnswer) -> None:
     )
 
 
-def _firings(found: list[FiringAnswer]) -> None:
-    shown = table("due", "by", "study", "why not", wrapped=["why not"])
+def _schedules(found: Sequence[ScheduleAnswer]) -> Table:
+    shown = table("schedule", "cron", "time zone", "next", "name", wrapped=["name"])
+    for one in found:
+        following = ago(one.next_at) if one.enabled else "off"
+        shown.add_row(*cells(one.id, one.cron, one.timezone, following, one.name))
+    return shown
+
+
+def _firings(found: Sequence[FiringAnswer]) -> Table:
+    shown = table(
+        "due", "by", "study", "came out worse", "why not", wrapped=["came out worse", "why not"]
+    )
     for one in found:
         by = "hand" if one.manual else "the clock"
-        shown.add_row(*cells(moment(one.due_at), by, one.study_id, one.error or ""))
-    console().print(shown)
+        worse = one.regression.optimizers if one.regression else ()
+        declined = ", ".join(decline.optimizer for decline in worse)
+        due = moment(one.due_at)
+        shown.add_row(*cells(due, by, one.study_id, declined, one.error or ""))
+    return shown

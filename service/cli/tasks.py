@@ -1,12 +1,15 @@
 """`lpwd tasks`: what studies may train."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+from service.catalogue.schemas import TaskAnswer
 from service.cli import completion
 from service.cli.connection import connected
-from service.cli.output import JsonOption, cells, console, facts, say, show_json, table
+from service.cli.output import JsonOption, cells, console, facts, show_json, show_list, table
 from service.client import Client
 
 app = typer.Typer(invoke_without_command=True)
@@ -21,18 +24,17 @@ def listing(client: Client, context: typer.Context, as_json: JsonOption = False)
 
     Example: lpwd tasks
     """
-    if context.invoked_subcommand is not None:
-        return
-    found = client.tasks()
-    if as_json:
-        show_json(found)
-        return
+    if context.invoked_subcommand is None:
+        after = "lpwd tasks show NAME tells more of one; lpwd data fetch brings data to the service"
+        show_list(client.tasks(), _tasks, as_json=as_json, after=after)
+
+
+def _tasks(found: Sequence[TaskAnswer]) -> Table:
     shown = table("task", "metric", "epochs", "data", "title", right=["epochs"], wrapped=["title"])
     for one in found:
         here = "here" if one.here else "to fetch"
         shown.add_row(*cells(one.name, one.metric.name, one.epochs, here, one.title))
-    console().print(shown)
-    say("lpwd tasks show NAME tells more of one; lpwd data fetch brings data to the service")
+    return shown
 
 
 @app.command()

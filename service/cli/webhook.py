@@ -1,12 +1,14 @@
 """`lpwd webhook`: addresses that are told of what happens."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
 from service.cli import completion
 from service.cli.connection import connected
-from service.cli.options import LimitOption, YesOption, confirm
+from service.cli.options import LimitOption, YesOption, changes, confirm
 from service.cli.output import (
     JsonOption,
     ago,
@@ -16,6 +18,7 @@ from service.cli.output import (
     moment,
     say,
     show_json,
+    show_list,
     table,
 )
 from service.client import Client
@@ -48,18 +51,8 @@ def listing(client: Client, as_json: JsonOption = False) -> None:
 
     Example: lpwd webhook list
     """
-    found = client.webhooks()
-    if as_json:
-        show_json(found)
-        return
-    if not found:
-        say("no webhooks; lpwd webhook create makes one")
-        return
-    shown = table("webhook", "state", "tells of", "address", wrapped=["address"])
-    for one in found:
-        state = "on" if one.enabled else "off"
-        shown.add_row(*cells(one.id, state, ", ".join(one.events), one.url))
-    console().print(shown)
+    nothing = "no webhooks; lpwd webhook create makes one"
+    show_list(client.webhooks(), _webhooks, as_json=as_json, nothing=nothing)
 
 
 @app.command()
@@ -76,7 +69,7 @@ def show(client: Client, webhook: WebhookArgument, as_json: JsonOption = False) 
         return
     _tell(found)
     if told:
-        _deliveries(told)
+        console().print(_deliveries(told))
 
 
 @app.command()
@@ -104,6 +97,12 @@ def change(
     webhook: WebhookArgument,
     url: Annotated[str | None, typer.Option(help="Where to send it.")] = None,
     event: EventOption = None,
+    own_only: Annotated[
+        bool | None,
+        typer.Option(
+            "--own-only/--all", help="Of studies sent with your key, or of all.", show_default=False
+        ),
+    ] = None,
     enabled: Annotated[
         bool | None, typer.Option("--on/--off", help="Whether it is told.", show_default=False)
     ] = None,
@@ -113,11 +112,8 @@ def change(
 
     Example: lpwd webhook change 5b1c09d2e7f3 --off
     """
-    asked = {"url": url, "events": event or None, "enabled": enabled}
-    changes = {field: value for field, value in asked.items() if value is not None}
-    if not changes:
-        raise typer.BadParameter("name what to change; --help lists it")
-    changed = client.change_webhook(webhook, **changes)
+    asked = changes(url=url, events=event or None, own_only=own_only, enabled=enabled)
+    changed = client.change_webhook(webhook, **asked)
     show_json(changed) if as_json else _tell(changed)
 
 
@@ -155,7 +151,8 @@ def deliveries(
     Example: lpwd webhook deliveries 5b1c09d2e7f3
     """
     found = client.deliveries(webhook, limit=limit)
-    show_json(found) if as_json else _deliveries(found)
+    nothing = "it was told nothing yet; lpwd webhook test sends it something"
+    show_list(found, _deliveries, as_json=as_json, nothing=nothing)
 
 
 @app.command()
@@ -212,7 +209,15 @@ def _tell(one: WebhookAnswer) -> None:
     )
 
 
-def _deliveries(found: list[DeliveryAnswer]) -> None:
+def _webhooks(found: Sequence[WebhookAnswer]) -> Table:
+    shown = table("webhook", "state", "tells of", "address", wrapped=["address"])
+    for one in found:
+        state = "on" if one.enabled else "off"
+        shown.add_row(*cells(one.id, state, ", ".join(one.events), one.url))
+    return shown
+
+
+def _deliveries(found: Sequence[DeliveryAnswer]) -> Table:
     shown = table(
         "delivery", "event", "state", "tries", "status", "when", "why not",
         right=["tries"], wrapped=["why not"],
@@ -224,4 +229,4 @@ def _deliveries(found: list[DeliveryAnswer]) -> None:
                 one.error or "",
             )
         )  # fmt: skip
-    console().print(shown)
+    return shown

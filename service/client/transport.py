@@ -114,11 +114,9 @@ class Transport:
             json: Body.
             content: Body, in pieces; gone through anew whenever it is sent again.
             headers: Further headers.
-            repeatable: Whether sending it twice does what sending it once does, though its method
-                does not say so.
+            repeatable: Whether it may be sent twice, though its method does not say so.
             once: Whether a failure is an answer too: it is not sent again.
-            deletes: Whether what is not there any more, at the second try, was deleted by the
-                first.
+            deletes: Whether what is gone at the second try was deleted by the first.
             places: Values for the path.
 
         Raises:
@@ -130,26 +128,20 @@ class Transport:
         tried, uncertain = 0, False
         while True:
             tried += 1
-            failure: ServiceAway | Refused
-            asked = None
             try:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
-                failure = self._away(error)
-                worthwhile = again or isinstance(error, httpx.ConnectError)
+                failure: ServiceAway | Refused = self._away(error)
                 uncertain = True
-                cause: Exception | None = error
             else:
                 if answer.is_success:
                     return answer
-                failure, cause = _refusal(answer), None
+                failure = _refusal(answer)
                 if deletes and uncertain and isinstance(failure, NotFound):
                     return answer  # that of the first try was lost
-                worthwhile = answer.status_code in BUSY or (again and answer.status_code in BROKEN)
-                asked = failure.retry_after
-            pause = self._retries.pause(tried, asked) if worthwhile and not once else None
+            pause = None if once else self._pause(failure, tried, again)
             if pause is None:
-                raise failure from cause
+                raise failure
             time.sleep(pause)
 
     def _request(
@@ -224,11 +216,8 @@ class Transport:
                     for chunk in answer.iter_bytes():
                         file.write(chunk)
                 return target
-            except (ServiceAway, Refused) as error:
-                away = isinstance(error, ServiceAway)
-                busy = isinstance(error, Refused) and error.status in BUSY | BROKEN
-                asked = error.retry_after if isinstance(error, Refused) else None
-                pause = self._retries.pause(tried, asked) if away or busy else None
+            except (ServiceAway, Refused) as failure:
+                pause = self._pause(failure, tried, again=True)
                 if pause is None:
                     raise
                 time.sleep(pause)
@@ -259,10 +248,26 @@ class Transport:
 
     def _away(self, error: httpx.TransportError) -> ServiceAway:
         why = str(error) or type(error).__name__
-        return ServiceAway(
+        away = ServiceAway(
             f"no service answers at {self.server} ({why}); start one with `lpwd serve`, or "
             "name another with --server or LPWD_SERVER"
         )
+        away.__cause__ = error
+        return away
+
+    def _pause(self, failure: ServiceAway | Refused, tried: int, again: bool) -> float | None:
+        """Return the seconds to wait before the same request is sent again; None where it is not.
+
+        Args:
+            failure: Of the last try.
+            tried: Tries so far.
+            again: Whether sending it twice does what sending it once does.
+        """
+        if isinstance(failure, Refused):
+            worthwhile = failure.status in BUSY or (again and failure.status in BROKEN)
+            return self._retries.pause(tried, failure.retry_after) if worthwhile else None
+        worthwhile = again or isinstance(failure.__cause__, httpx.ConnectError)
+        return self._retries.pause(tried) if worthwhile else None
 
 
 def _verification() -> ssl.SSLContext | bool:

@@ -1,5 +1,6 @@
 """`lpwd data`, as a newcomer meets it."""
 
+import json
 import os
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def test_the_list_says_what_there_is_and_what_is_here(tmp_path):
     assert found["digits"][1:4] == ["yes", "in", "scikit-learn"]
     assert found["cifar10"][1:] == ["no", "170", "MB", "none", "stated"]
     assert str(tmp_path) in done.stdout
+    done = lpwd("data", "list", "--json", env={data.FOLDER: str(tmp_path)})
+    listed = {one["name"]: one for one in json.loads(done.stdout)}
+    assert set(listed) == set(data.names())
+    assert (listed["digits"]["here"], listed["cifar10"]["here"]) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -48,20 +49,28 @@ def test_every_command_explains_itself(words, lpwd):
         assert parameter.help, parameter.name
 
 
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_every_command_gives_an_example(words):
+    _, _, example = LEAVES[words].help.rpartition("\n\n")
+    assert example.startswith("Example: ")
+    assert f"lpwd {words[0]}" in example or f"lpwd {words[-1]}" in example
+
+
 WITHOUT_JSON = {"delete", "export", "request", "archive", "report", "manifest"}
 """Commands that write files, or JSON anyway, or nothing."""
 TALKING = [words for words, one in LEAVES.items() if "server" in {p.name for p in one.params}]
 
 
 @pytest.mark.parametrize("words", TALKING, ids=" ".join)
-def test_every_command_that_talks_to_a_service_gives_an_example_and_json(words):
+def test_every_command_that_talks_to_a_service_can_answer_in_json(words):
     command = LEAVES[words]
-    _, _, example = command.help.rpartition("\n\n")
-    assert example.startswith("Example: ")
-    assert f"lpwd {' '.join(words)}" in example or f"lpwd {words[-1]}" in example
     names = {parameter.name for parameter in command.params}
     assert "api_key_file" in names
     assert "as_json" in names or words[-1] in WITHOUT_JSON
+
+
+def test_the_version_is_that_of_the_package(lpwd):
+    assert lpwd("--version").out == f"lpwd {version('lpwd')}\n"
 
 
 def test_a_command_that_there_is_not_is_told_with_the_nearest(lpwd):

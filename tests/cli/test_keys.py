@@ -1,5 +1,6 @@
 """`lpwd key`, on the database of an installation."""
 
+import json
 import re
 
 import pytest
@@ -26,6 +27,7 @@ def lpwd(database_url, monkeypatch):
 
 def test_keys_are_made_listed_rotated_and_revoked(lpwd):
     assert "lpwd key create" in lpwd("list").stdout
+    assert json.loads(lpwd("list", "--json").stdout) == []
     made = lpwd("create", "ann", "--role", "submitter", "--expires", "90d")
     assert re.fullmatch(r"lpwd_[0-9a-f]{12}_[0-9a-f]{64}\n", made.stdout)
     assert "not shown again" in made.stderr
@@ -33,6 +35,8 @@ def test_keys_are_made_listed_rotated_and_revoked(lpwd):
     listed = lpwd("list").stdout
     assert key_id in listed
     assert made.stdout.split("_")[2].strip() not in listed
+    (found,) = json.loads(lpwd("list", "--json").stdout)
+    assert (found["id"], found["role"], found["state"]) == (key_id, "submitter", "active")
     rotated = lpwd("rotate", "ann")
     assert rotated.stdout.split("_")[1] == key_id
     assert rotated.stdout != made.stdout

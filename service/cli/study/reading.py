@@ -19,8 +19,8 @@ from service.cli.output import (
     facts,
     moment,
     rates,
-    say,
     show_json,
+    show_list,
     table,
 )
 from service.cli.study.options import (
@@ -74,24 +74,22 @@ def listing(
         limit=fetched,
     )
     found, more = cut(rows, None if everything else limit)
-    if as_json:
-        show_json(found)
-        return
-    if not found:
-        say("no such studies; lpwd submit sends one")
-        return
+    nothing = "no such studies; lpwd submit sends one"
+    after = _more(limit) if more else ""
+    show_list(found, _studies, as_json=as_json, nothing=nothing, after=after)
+
+
+def _studies(found: Sequence[StudyAnswer]) -> Table:
     shown = table("study", "state", "done", "task", "sent", "name", wrapped=["name"])
     for one in found:
         tags = f" [{', '.join(one.tags)}]" if one.tags else ""
         name = one.name + tags
         shown.add_row(*cells(one.id, one.state, come(one), one.task, ago(one.created_at), name))
-    console().print(shown)
-    if more:
-        _say_more(limit)
+    return shown
 
 
-def _say_more(limit: int) -> None:
-    say(f"and more: --limit or --all lists them (these are the first {limit})")
+def _more(limit: int) -> str:
+    return f"and more: --limit or --all lists them (these are the first {limit})"
 
 
 def cut(rows: Iterator[Row], limit: int | None) -> tuple[list[Row], bool]:
@@ -205,15 +203,13 @@ def trials(
         limit=fetched,
     )
     found, more = cut(rows, None if everything else limit)
-    if as_json:
-        show_json(found)
-        return
-    console().print(_trial_table(found))
-    if more:
-        _say_more(limit)
+    nothing = "no such trials"
+    show_list(
+        found, _trials_of, as_json=as_json, nothing=nothing, after=_more(limit) if more else ""
+    )
 
 
-def _trial_table(found: Sequence[TrialAnswer]) -> Table:
+def _trials_of(found: Sequence[TrialAnswer]) -> Table:
     shown = table(
         "trial", "optimizer", "lr", "wd", "seed", "state", "valid.", "test", "time", "why",
         right=["lr", "wd", "seed", "valid.", "test", "time"], wrapped=["why"],
