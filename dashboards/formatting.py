@@ -41,6 +41,8 @@ def difference(value: float, metric: MetricView) -> str:
     if not metric.percent:
         return f"{value:.3g}"
     points = f"{100 * value:.2f}".rstrip("0").rstrip(".")
+    if points == "0" and value > 0:
+        return "less than 0.01 points"
     return f"{points} point" if points == "1" else f"{points} points"
 
 

@@ -31,6 +31,8 @@ def test_scores_and_distances():
     assert formatting.score(None, samples.LOSS) == "–"
     assert formatting.difference(0.01, samples.ACCURACY) == "1 point"
     assert formatting.difference(0.005, samples.ACCURACY) == "0.5 points"
+    assert formatting.difference(0.00002, samples.ACCURACY) == "less than 0.01 points"
+    assert formatting.difference(0.0, samples.ACCURACY) == "0 points"
     assert formatting.difference(0.05, samples.LOSS) == "0.05"
     assert formatting.interval(0.921, 0.94, samples.ACCURACY) == f"92.1–94.0{NBSP}%"
     assert formatting.interval(-0.1, 0.94, samples.ACCURACY) == f"-10.0 to 94.0{NBSP}%"
@@ -52,6 +54,12 @@ def test_ago():
     assert formatting.ago(samples.NOW, samples.NOW) == "just now"
     assert formatting.ago(samples.NOW - timedelta(minutes=3), samples.NOW) == "3 min ago"
     assert formatting.ago(samples.NOW - timedelta(days=40), samples.NOW) == "2024-11-23"
+
+
+def test_until():
+    assert formatting.until(samples.NOW, samples.NOW) == "now"
+    assert formatting.until(samples.NOW + timedelta(minutes=3), samples.NOW) == "in 3 min"
+    assert formatting.until(samples.NOW + timedelta(days=40), samples.NOW) == "2025-02-11"
 
 
 def test_interval_glyph_stays_on_its_strip():
