@@ -151,4 +151,5 @@ def _writing() -> Iterator[Session]:
 
 
 def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
+    """Write a time to the minute, in this machine's zone."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %z}"
