@@ -26,9 +26,11 @@ from workers.tasks import (
     cifar100_resnet18,
     cifar100_swin_tiny,
     pydoc_charlm,
+    svhn_cnn,
 )
 
 TRAIN, TEST, CLASSES = 120, 40, 10
+FEW = 16
 NAMES = tuple(one.name for one in data.datasets() if one.downloads)
 
 
@@ -65,16 +67,50 @@ def small(name: str, folder: Path) -> DataSet:
 
 def tiny_tasks() -> tuple[Task, ...]:
     """Return every task, large models with small images."""
-    problems = {
-        "cifar10-convnext-tiny": "tests.workers.tiny_data:CONVNEXT",
-        "cifar100-swin-tiny": "tests.workers.tiny_data:SWIN",
-        "cifar10-resnet18": "tests.workers.tiny_data:RESNET18",
-        "cifar100-resnet18": "tests.workers.tiny_data:RESNET18_OF_100",
-        "cifar10-resnet20": "tests.workers.tiny_data:RESNET20",
-    }
-    return tuple(
-        replace(task, problem=problems.get(task.name, task.problem)) for task in tasks.tasks()
+    return _with_problems(
+        {
+            "cifar10-convnext-tiny": "CONVNEXT",
+            "cifar100-swin-tiny": "SWIN",
+            "cifar10-resnet18": "RESNET18",
+            "cifar100-resnet18": "RESNET18_OF_100",
+            "cifar10-resnet20": "RESNET20",
+        }
     )
+
+
+def tiniest_tasks() -> tuple[Task, ...]:
+    """Return every task, large models with few small examples: they are soon through an epoch."""
+    return _with_problems(
+        {
+            "cifar10-convnext-tiny": "FEW_CONVNEXT",
+            "cifar100-swin-tiny": "FEW_SWIN",
+            "cifar10-resnet18": "FEW_RESNET18",
+            "cifar100-resnet18": "FEW_RESNET18_OF_100",
+            "cifar10-resnet20": "FEW_RESNET20",
+            "svhn-cnn": "FEW_SVHN",
+            "pydoc-charlm": "FEW_CHARLM",
+        }
+    )
+
+
+def _with_problems(problems):
+    """Return every task, some with a problem of this module."""
+
+    def problem(task):
+        return f"{__name__}:{problems[task.name]}" if task.name in problems else task.problem
+
+    return tuple(replace(task, problem=problem(task)) for task in tasks.tasks())
+
+
+def _few(problem, count=FEW):
+    """Return the problem with so few examples in every split."""
+
+    def load(seed):
+        splits = problem.load(seed)
+        parts = (splits.train, splits.validation, splits.test)
+        return Splits(*((inputs[:count], targets[:count]) for inputs, targets in parts))
+
+    return replace(problem, load=load)
 
 
 def _shrunk(problem):
@@ -83,19 +119,18 @@ def _shrunk(problem):
     return replace(problem, prepare=lambda batch: functional.avg_pool2d(prepare(batch), 4))
 
 
-def _few_windows(seed):
-    """Load some windows of the text, as many of each split."""
-    splits = pydoc_charlm.load(seed)
-    parts = (splits.train, splits.validation, splits.test)
-    return Splits(*((inputs[:96], targets[:96]) for inputs, targets in parts))
-
-
 RESNET18 = _shrunk(cifar10_resnet18.PROBLEM)
 RESNET18_OF_100 = _shrunk(cifar100_resnet18.PROBLEM)
 RESNET20 = _shrunk(cifar10_resnet20.PROBLEM)
-CHARLM = replace(pydoc_charlm.PROBLEM, load=_few_windows)
 CONVNEXT = cifar10_convnext_tiny.problem_at(resolution=32)
 SWIN = cifar100_swin_tiny.problem_at(resolution=32)
+FEW_RESNET18 = _few(RESNET18)
+FEW_RESNET18_OF_100 = _few(RESNET18_OF_100)
+FEW_RESNET20 = _few(RESNET20)
+FEW_CONVNEXT = _few(CONVNEXT)
+FEW_SWIN = _few(SWIN)
+FEW_SVHN = _few(svhn_cnn.PROBLEM)
+FEW_CHARLM = _few(pydoc_charlm.PROBLEM)
 
 
 def _examples(count, shape, seed):
