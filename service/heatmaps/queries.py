@@ -108,7 +108,6 @@ def _trials(session: Session, study_id: str, spec: StudySpec) -> Iterator[Column
         )
         .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
         .where(StudyTrialRow.study_id == study_id),
-        execution_options={"stream_results": True},  # on PostgreSQL not all rows at once
     )
     # Straight from the driver: its values need no conversion, and rows of SQLAlchemy's take time.
     cursor = rows.cursor
