@@ -39,9 +39,7 @@ class Registry(Generic[Item]):
 
     def add(self, item: Item) -> None:
         """Register an item. Names are never replaced: what one means must not depend on order."""
-        if item.name in self._items:
-            raise self._clash(item, self._items[item.name])
-        self._items[item.name] = item
+        self._join(self._items, item)
 
     def get(self, name: str) -> Item | None:
         """Return the item of that name, None where there is none. Own items need no plug-in."""
@@ -62,11 +60,13 @@ class Registry(Generic[Item]):
     def _load(self) -> None:
         if self._complete:
             return
-        before = dict(self._items)
-        try:
-            for item in self._plugins():
-                self.add(item)
-        except Exception:
-            self._items = before  # so that the next call raises the same again
-            raise
-        self._complete = True
+        offered = list(self._plugins())
+        items = dict(self._items)  # completed apart: after an error the next call raises it again
+        for item in offered:
+            self._join(items, item)
+        self._items, self._complete = items, True
+
+    def _join(self, items: dict[str, Item], item: Item) -> None:
+        if item.name in items:
+            raise self._clash(item, items[item.name])
+        items[item.name] = item
