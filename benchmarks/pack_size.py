@@ -45,12 +45,14 @@ def main() -> None:
     counts = arguments.trials[:2] if arguments.quick else arguments.trials
     print(headline())
     one_thread()
-    known = measure(pack(arguments.task, max(counts)).trials, epochs=10**6)
+    largest = pack(arguments.task, max(counts))
+    known = measure(largest.trials, epochs=10**6)
     table(
         ["trials together", "ms an epoch and trial"],
         [[str(size), f"{1000 * known.seconds[size]:.3f}"] for size in sorted(known.seconds)],
     )
-    print(f"the planner chooses {best_size(known)} where there are many\n")
+    chosen = best_size(known, epochs=largest.budget.epochs)
+    print(f"the planner chooses {chosen} where there are many\n")
     sizes = PackSizes()
     sizes.learn(arguments.task, known)
     rows, costs = [], []

@@ -12,6 +12,9 @@ from workers.contracts import Budget, Measurement, Pack, TrialSpec
 
 NOISE = 0.05
 """Relative difference of two timings that says nothing."""
+PROMPT = 60.0
+"""Seconds that a pack may train for being larger than it need be: its trials end all at once, and
+the map should fill meanwhile."""
 BUSY_ENOUGH = 0.7
 """Share of the time from which on a GPU is not worth sharing."""
 MOST_PER_GPU = 4
@@ -21,24 +24,33 @@ SLICE = 8
 optimizer steps on its own, and does so quicker for many."""
 
 
-def best_size(measurement: Measurement, memory_share: float = 1.0) -> int:
+def best_size(measurement: Measurement, memory_share: float = 1.0, *, epochs: int = 1) -> int:
     """Choose how many trials to train together.
 
     Args:
         measurement: Of trials like these.
         memory_share: Share of the free memory that a pack may take.
+        epochs: Of each trial.
 
     Returns:
-        Of the sizes measured that fit, the one at which a trial takes the least time; of those that
-        differ by noise, the smallest. At least 1, even if that one does not fit.
+        One of `quick_sizes`: the largest that has trained after `PROMPT` seconds, as the larger a
+        pack, the less of its time lies between kernels; else the smallest.
+    """
+    sizes = quick_sizes(measurement, memory_share)
+    prompt = [one for one in sizes if one * measurement.seconds.get(one, 0.0) * epochs <= PROMPT]
+    return max(prompt, default=sizes[0])
+
+
+def quick_sizes(measurement: Measurement, memory_share: float = 1.0) -> list[int]:
+    """Return the sizes at which a trial takes the least time, but for noise, in rising order.
+
+    They are of those that were measured and fit; 1 alone where none fits.
     """
     seconds = measurement.seconds
     most = largest_size(measurement, memory_share)
     fitting = [size for size in sorted(seconds) if size <= most]
-    if not fitting:
-        return 1
-    least = min(seconds[size] for size in fitting)
-    return next(size for size in fitting if seconds[size] <= (1 + NOISE) * least)
+    least = min((seconds[size] for size in fitting), default=0.0)
+    return [size for size in fitting if seconds[size] <= (1 + NOISE) * least] or [1]
 
 
 def largest_size(measurement: Measurement, memory_share: float = 1.0) -> int:

@@ -76,7 +76,7 @@ class Planner:
         found = self.measurement
         if found is None or not found.busy:
             return None
-        size = best_size(found)
+        size = best_size(found, epochs=self._spec.budget.epochs)
         with self._database.read() as session:
             left = len(missing(session, self._lease.study_id))
         if left * self._spec.budget.epochs * found.seconds[size] < WORTH_SHARING:

@@ -8,6 +8,7 @@ from workers.packing import (
     best_size,
     groups,
     plan_packs,
+    quick_sizes,
     sample,
     seconds_per_trial,
     shared_size,
@@ -86,7 +87,8 @@ class PackSizes:
         """
         known = self._kinds.get(kind, _Known())
         found = known.measurement
-        most = UNMEASURED if found is None else best_size(found, self._memory_share / sharing)
+        share, epochs = self._memory_share / sharing, trials[0].budget.epochs if trials else 1
+        most = UNMEASURED if found is None else best_size(found, share, epochs=epochs)
         most = min([most, *(limit for limit in (known.most, self._ceiling) if limit is not None)])
         seconds = seconds_per_trial({1: 1.0} if found is None else found.seconds)
         size = shared_size(groups(trials), most=most, workers=workers, seconds=seconds)
@@ -101,4 +103,4 @@ def _open_ended(measurement: Measurement | None) -> bool:
     """Tell whether larger stacks than those measured might be quicker still."""
     if measurement is None:
         return False
-    return best_size(measurement) == max(measurement.seconds)
+    return quick_sizes(measurement)[0] == max(measurement.seconds)

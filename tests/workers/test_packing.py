@@ -15,6 +15,7 @@ from workers.packing import (
     pack_bytes,
     packs_per_gpu,
     plan_packs,
+    quick_sizes,
     sample,
     seconds_per_trial,
     settings,
@@ -109,10 +110,16 @@ def measured(seconds, *, fixed=1000, each=100, free=10**9):
     return Measurement(fixed, each, free, seconds)
 
 
-def test_the_best_size_is_the_quickest_a_trial_and_of_equals_the_smallest():
+def test_the_best_size_is_the_quickest_a_trial():
     assert best_size(measured({1: 9.0, 4: 3.0, 16: 1.0, 64: 2.0})) == 16
-    assert best_size(measured({1: 9.0, 8: 1.04, 32: 1.0, 128: 1.03})) == 8
     assert best_size(measured({1: 1.0})) == 1
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(1, 128), (40, 128), (50, 32), (500, 8)])
+def test_of_equals_it_is_the_largest_that_lets_nobody_wait(epochs, expected):
+    equal = measured({1: 0.09, 8: 0.0104, 32: 0.01, 128: 0.0103})
+    assert best_size(equal, epochs=epochs) == expected
+    assert quick_sizes(equal) == [8, 32, 128]
 
 
 def test_the_best_size_fits_into_its_share_of_memory():
