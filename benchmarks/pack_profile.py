@@ -31,14 +31,16 @@ LARGEST = 128
 TARGET = 0.05
 SHOWN = 8
 SECONDS = 8.0
-KERNEL = re.compile(r"at::_ops::|at::native::|mkl_|cpp_fused|dnnl::")
-"""Frames of operators, of MKL's and oneDNN's products, and of kernels that TorchInductor made."""
+KERNEL = re.compile(r"c10::Dispatcher::call|at::_ops::|at::native::|mkl_|cpp_fused|dnnl::")
+"""Frames of operators, their dispatch included, of MKL's and oneDNN's products, and of kernels that
+TorchInductor made."""
 
 
 def planned_size(task: str) -> int:
     """Return how many trials the planner would train together."""
     trials = pack(task, LARGEST).trials
-    return best_size(measure(trials, epochs=len(trials) * trials[0].budget.epochs))
+    epochs = trials[0].budget.epochs
+    return best_size(measure(trials, epochs=len(trials) * epochs), epochs=epochs)
 
 
 def look(task: str, size: int, compiled: bool, seconds: float) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Shorter programs compute the same."""
 
+from itertools import accumulate
+
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.profiler import ProfilerActivity, profile
 
 from workers.training.measure import LiveTensors
 from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
-from workers.training.straight import BINDINGS, BOUND, straight_line
+from workers.training.straight import straight_line
 
 
 def program_of(function, *examples):
@@ -174,12 +177,43 @@ def test_a_straight_line_gives_memory_back():
     graph = make_fx(long, tracing_mode="fake")(torch.ones(1 << 20))
     run = straight_line(graph)
     x = torch.ones(1 << 20)
-    with LiveTensors([x]) as live:
+    with LiveTensors([x]) as live:  # its mode has the program run as it was traced
         run(x)
     assert live.peak <= 3 * x.nbytes
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        run(x)
+    events = [e for e in profiled.profiler.kineto_results.events() if e.name() == "[memory]"]
+    now = list(accumulate(e.nbytes() for e in sorted(events, key=lambda one: one.start_ns())))
+    assert x.nbytes <= max(now) <= 3 * x.nbytes
 
 
-@pytest.mark.parametrize("name", sorted(BOUND))
-def test_pytorch_has_the_functions_that_are_called_directly(name):
-    assert callable(getattr(BINDINGS, name))
-    assert hasattr(torch.ops.aten, name)
+def test_a_straight_line_takes_arguments_of_every_kind():
+    def various(x, places):
+        with torch.no_grad():
+            top, where = x.max(1)
+            low, high = x.split([1, 2], 1)
+            parts = [top, where.to(torch.float64), low.clone(memory_format=torch.contiguous_format)]
+            parts += [x[:, places], x.clamp(min=0), x.sum(), x.sum((0, 1)), x + 1, 2 / x, high[1:]]
+            parts += [torch.nn.functional.gelu(x, approximate="tanh"), torch.var_mean(x, 0)[0]]
+            parts += torch._foreach_div([x, low], [2.0, 3.0])
+            return [*parts, x.lerp(x.neg(), 1), torch.zeros(2, 3) + places, x.new_full((2,), 1)]
+
+    x, places = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]]), torch.tensor([2, 0, 1])
+    program, _ = program_of(various, x, places)
+    same(program, various, x, places)
+
+
+def test_what_is_no_operator_of_pytorchs_runs_as_traced():
+    graph = make_fx(lambda x: [x + 1])(torch.ones(1, requires_grad=True))
+    call = next(node for node in graph.graph.nodes if node.op == "call_function")
+    call.target = torch.Tensor.sub
+    graph.recompile()
+    (found,) = straight_line(graph)(torch.ones(1, requires_grad=True))
+    assert found.item() == 0
+    assert not found.requires_grad
+
+
+def test_an_operators_complaint_is_its_own():
+    graph = make_fx(lambda x, y: [x @ y], tracing_mode="fake")(torch.ones(2, 2), torch.ones(2, 2))
+    with pytest.raises(RuntimeError, match=r"^mat1 and mat2 shapes cannot be multiplied"):
+        straight_line(graph)(torch.ones(2, 2), torch.ones(3, 2))

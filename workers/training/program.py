@@ -22,7 +22,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
-from workers.training.straight import straight_line
+from workers.training.straight import straight_line, without_gradients
 
 logger = logging.getLogger(__name__)
 
@@ -94,12 +94,12 @@ def traced(
     except NotInStepError as error:
         raise NotTraceableError(str(error)) from error
     if compiled:
-        return without_gradients(_compiled(graph, examples))
-    return without_gradients(straight_line(graph))
+        return _compiled(graph, examples)
+    return straight_line(graph)
 
 
 def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
-    """Have TorchInductor compile a graph; where it cannot, return the graph as it is.
+    """Have TorchInductor compile a graph; where it cannot, let it run eager.
 
     Not by `torch.compile`: that would trace anew what is traced, and check at every call what is
     true for every call of a program. The kernels are called from C++: of a program of many small
@@ -112,18 +112,8 @@ def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
             )
     except RuntimeError as error:
         logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
-        return graph
-    return program
-
-
-def without_gradients(function: Program) -> Program:
-    """Run a function that computes its gradients itself, or needs none, without recording any."""
-
-    def run(*tensors: Tensor) -> list[Tensor]:
-        with torch.no_grad():
-            return function(*tensors)
-
-    return run
+        return straight_line(graph)
+    return without_gradients(program)
 
 
 def compiler_for(device: torch.device) -> bool:

@@ -1,6 +1,6 @@
 """The programs of a pack: its loss and gradients, and its scores, by the size of the batch."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 
 import torch
@@ -17,9 +17,10 @@ from workers.training.program import (
     kept,
     layout,
     traced,
-    without_gradients,
 )
 from workers.training.seeds import Stream, generator
+from workers.training.stacked import NoiseSite
+from workers.training.straight import without_gradients
 
 
 class PackPrograms:
@@ -46,6 +47,7 @@ class PackPrograms:
         self.key: Hashable = (pack.task, pack.trials[0].task_version, self._numerics, self._shared)
         """What a program depends on besides the layout of its tensors."""
         self.compiles = self._numerics.compile and compiler_for(device)
+        self._sites: dict[int, tuple[NoiseSite, ...]] = {}
         self._gradients: dict[Hashable, Program] = {}
         self._scores: dict[Hashable, Program] = {}
 
@@ -151,7 +153,7 @@ class PackPrograms:
         own, moving, fixed = (
             dict(zip(part, islice(given, len(part)), strict=True)) for part in names
         )
-        inputs, targets, *noise = given
+        inputs, targets, *noise = self._seen(given)
         losses, gradients = self._functions.gradients(own, moving, fixed, inputs, targets, noise)
         return [losses, *gradients]
 
@@ -160,10 +162,13 @@ class PackPrograms:
         own, moving, fixed = (
             dict(zip(part, islice(given, len(part)), strict=True)) for part in names
         )
-        return list(self._functions.scores(own, moving, fixed, *given))
+        return list(self._functions.scores(own, moving, fixed, *self._seen(given)))
 
     def _noise(self, inputs: Tensor, row_of: Tensor, step: int) -> list[Tensor]:
-        sites = self._blueprint.noise_sites(inputs[0])
+        size = inputs.shape[1]
+        if size not in self._sites:
+            self._sites[size] = self._blueprint.noise_sites(inputs[0])
+        sites = self._sites[size]
         if not sites:
             return []
         chance = [generator(seed, Stream.NOISE, step) for seed in self._seeds]
@@ -172,5 +177,9 @@ class PackPrograms:
         return [self._rows(mask.to(self._device), row_of) for mask in drawn]
 
     def _rows(self, by_seed: Tensor, row_of: Tensor) -> Tensor:
-        """Turn (S, …) into what the functions take: (…) if all share it, else (K, …)."""
-        return by_seed[0] if self._shared else by_seed[row_of]
+        """Turn (S, …) into what the programs take: (1, …) if all share it, else (K, …)."""
+        return by_seed if self._shared else by_seed[row_of]
+
+    def _seen(self, batch: Iterable[Tensor]) -> list[Tensor]:
+        """Turn what the programs take into what the functions take: (…) if all share it."""
+        return [part[0] if self._shared else part for part in batch]

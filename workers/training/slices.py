@@ -86,6 +86,7 @@ class OptimizerSlice:
         """
         self.member = member
         self._range = slice(start, start + len(member.positions))
+        self._whole = all(len(one) == len(member.positions) for one in parameters.values())
         self._views = {
             name: parameter.detach()[self._range].requires_grad_()
             for name, parameter in parameters.items()
@@ -128,7 +129,9 @@ class OptimizerSlice:
 
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """Update the slice, given the gradients (K, …) of the whole stack by name."""
-        own = [self._own(gradients[name]) for name in self._views]
+        own = [gradients[name] for name in self._views]
+        if not self._whole:
+            own = [gradient[self._range] for gradient in own]
         if self._steps is None and self._traceable and self._optimizer.state:
             self._trace(own)
         if self._steps is not None:
@@ -139,11 +142,6 @@ class OptimizerSlice:
         self._optimizer.step()
         for view in self._views.values():
             view.grad = None
-
-    def _own(self, gradient: Tensor) -> Tensor:
-        """Return the slice's part of (K, …), without a detour where that is all."""
-        whole = len(gradient) == len(self.member.positions)
-        return gradient if whole else gradient[self._range]
 
     def _trace(self, gradients: list[Tensor]) -> None:
         assert isinstance(self._optimizer, DecayedOptimizer)  # noqa: S101

@@ -1,12 +1,13 @@
-"""A traced program as one Python function: a line a kernel, and nothing else in its way.
+"""A traced program as a graph for TorchScript's interpreter: kernels, one after the other.
 
-`torch.fx` writes such functions too, for reading. Its lines look up ``torch.ops.aten.mul.Tensor``
-name by name at every call, and go through a call that takes any operator; small kernels run for
-less time than that takes.
+Small kernels run for less time than Python takes to call them. The interpreter is C++: it holds a
+list of operators that are looked up already, and drops each tensor after its last use. None of
+TorchScript's optimizations are made, so the bits are those of the operators as they stand.
 """
 
+import logging
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,155 +15,166 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.fx import GraphModule, Node
 
-BINDINGS = torch._C._VariableFunctions
-"""PyTorch's own functions: the same operators, called in half the time."""
-BOUND = frozenset(
-    {
-        "_foreach_add",
-        "_foreach_add_",
-        "_foreach_addcdiv_",
-        "_foreach_addcmul_",
-        "_foreach_div",
-        "_foreach_div_",
-        "_foreach_expm1",
-        "_foreach_expm1_",
-        "_foreach_lerp_",
-        "_foreach_maximum_",
-        "_foreach_mul",
-        "_foreach_mul_",
-        "_foreach_neg",
-        "_foreach_neg_",
-        "_foreach_sqrt",
-        "_foreach_sub_",
-        "_log_softmax",
-        "_softmax",
-        "add",
-        "addmm",
-        "baddbmm",
-        "bmm",
-        "cat",
-        "clone",
-        "cos",
-        "div",
-        "eq",
-        "exp",
-        "expm1",
-        "log",
-        "maximum",
-        "mean",
-        "mm",
-        "mul",
-        "neg",
-        "pow",
-        "relu",
-        "rsub",
-        "rsqrt",
-        "select",
-        "sigmoid",
-        "sin",
-        "slice_copy",
-        "sqrt",
-        "squeeze",
-        "stack",
-        "sub",
-        "sum",
-        "tanh",
-        "transpose",
-        "unsqueeze",
-        "where",
-    }
-)
-"""Of these, those whose functions take what the operator takes, in its order."""
-METHODS = {"view": Tensor.view, "expand": Tensor.expand, "permute": Tensor.permute}
+logger = logging.getLogger(__name__)
+
+TENSORS = torch._C.ListType.ofTensors()
+MEMORY_FORMATS = {
+    torch.contiguous_format: 0,
+    torch.preserve_format: 1,
+    torch.channels_last: 2,
+    torch.channels_last_3d: 3,
+}
+"""The numbers that stand for them in a graph; those of c10/core/MemoryFormat.h."""
+
+PREAMBLE = "(most recent call last):\nRuntimeError:"
+"""How the interpreter ends the words that it puts before an operator's own complaint."""
+
+
+class NotWrittenError(Exception):
+    """A program calls what TorchScript has no operator for."""
 
 
 def straight_line(module: GraphModule) -> Callable[..., list[Tensor]]:
-    """Return a function that runs a traced program's kernels one after the other.
+    """Return a function that runs a traced program's kernels, without recording gradients.
 
     Args:
         module: Its nodes call operators on tensors and plain values. Tensors it holds are kept.
 
     Returns:
-        A function of the program's inputs that returns the list of its outputs.
+        A function of the program's inputs that returns the list of its outputs. Where an operator
+        is none of TorchScript's, as those of other packages may not be, the program as it is.
     """
-    lines = _Lines(module)
-    source = "\n    ".join([f"def run({', '.join(lines.inputs)}):", *lines.body])
-    scope: dict[str, Any] = lines.scope
-    exec(compile(source, "<traced program>", "exec"), scope)  # noqa: S102 - written right here
-    run: Callable[..., list[Tensor]] = scope["run"]
+    try:
+        graph = _Graph(module)
+    except NotWrittenError as error:
+        logger.info("runs node by node: %s", error)
+        return without_gradients(module)
+    return _runner(graph.function(), graph.outputs, without_gradients(module))
+
+
+def without_gradients(function: Callable[..., list[Tensor]]) -> Callable[..., list[Tensor]]:
+    """Run a function that computes its gradients itself, or needs none, without recording any."""
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        with torch.no_grad():
+            return function(*tensors)
+
     return run
 
 
-class _Lines:
-    """The lines of a program, and what its names stand for."""
+def _runner(
+    function: Callable[..., Any], outputs: int, plain: Callable[..., list[Tensor]]
+) -> Callable[..., list[Tensor]]:
+    watched = torch._C._len_torch_dispatch_stack
+    optimize = torch._C._get_graph_executor_optimize
+    record = torch._C._set_grad_enabled  # what `torch.no_grad` calls, in some more lines
+
+    def run(*tensors: Tensor) -> list[Tensor]:
+        if watched():  # by Python code, whose errors the interpreter would make empty ones of
+            return plain(*tensors)
+        before, recorded = optimize(False), torch.is_grad_enabled()
+        record(False)
+        try:
+            found = function(*tensors)
+        except RuntimeError as error:
+            error.args = (str(error).partition(PREAMBLE)[2].strip() or str(error),)
+            raise
+        finally:
+            optimize(before)
+            record(recorded)
+        return list(found) if outputs > 1 else [found] if outputs else []
+
+    return run
+
+
+class _Graph:
+    """A program, written anew."""
 
     def __init__(self, module: GraphModule) -> None:
-        self.inputs: list[str] = []
-        self.body: list[str] = []
-        self.scope: dict[str, Any] = {}
+        self.outputs = 0
         self._module = module
-        self._names: dict[Node, str] = {}
-        ends = _last_uses(module)
+        self._graph: Any = torch._C.Graph()
+        self._values: dict[Node, Any] = {}
+        """What each node gives: a value, or a list of them."""
+        self._constants: dict[tuple[type, str], Any] = {}
         for node in module.graph.nodes:
             self._add(node)
-            done = [self._names[used] for used in ends.get(node, ()) if used.op != "get_attr"]
-            if done and node.op != "output":
-                self.body.append(f"del {', '.join(done)}")
+
+    def function(self) -> Callable[..., Any]:
+        """Return the graph as a function: of no value, one, or a tuple of them."""
+        if self.outputs == 0:
+            self._graph.registerOutput(self._graph.insertConstant(None))
+        elif self.outputs > 1:
+            self._graph.makeMultiOutputIntoTuple()
+        return torch._C._create_function_from_graph("run", self._graph)
 
     def _add(self, node: Node) -> None:
         if node.op == "placeholder":
-            name = self._names[node] = f"a{len(self.inputs)}"
-            self.inputs.append(name)
+            self._values[node] = self._graph.addInput(f"a{len(self._values)}")
         elif node.op == "get_attr":
-            self._names[node] = self._bind("t", getattr(self._module, str(node.target)))
+            held = getattr(self._module, str(node.target))
+            self._values[node] = self._graph.insertConstant(held)
         elif node.op == "output":
-            self.body.append(f"return {self._write(list(node.args[0]))}")  # type: ignore[arg-type]
-        else:
-            call = self._call(node)
-            if node.users:
-                self._names[node] = f"v{len(self._names)}"
-                call = f"{self._names[node]} = {call}"
-            self.body.append(call)
-
-    def _call(self, node: Node) -> str:
-        if node.target is operator.getitem:
+            for one in node.args[0]:  # type: ignore[union-attr]  # a list, as programs return
+                self._graph.registerOutput(self._values[one])  # type: ignore[index]
+                self.outputs += 1
+        elif node.target is operator.getitem:
             of, index = node.args
-            return f"{self._write(of)}[{index}]"
-        function = self._bind("f", plain(node.target))
-        given = [self._write(value) for value in node.args]
-        given += [f"{name}={self._write(value)}" for name, value in node.kwargs.items()]
-        return f"{function}({', '.join(given)})"
+            self._values[node] = self._values[of][index]  # type: ignore[index]
+        else:
+            self._values[node] = self._call(node)
 
-    def _write(self, value: Any) -> str:
+    def _call(self, node: Node) -> Any:
+        if not isinstance(node.target, OpOverload):
+            raise NotWrittenError(f"{node.target} is no operator")
+        schema = node.target._schema
+        given = {
+            **{one.name: value for one, value in zip(schema.arguments, node.args, strict=False)},
+            **node.kwargs,
+        }
+        inputs = [
+            self._write(given.get(one.name, one.default_value), one.type)
+            for one in schema.arguments
+        ]
+        call = self._insert(schema.name, inputs, len(schema.returns))
+        lists = [isinstance(one.type, torch.ListType) for one in schema.returns]
+        if lists == [True]:
+            call.output().setType(TENSORS)
+        # Which overload it is follows from the types of the arguments.
+        if call.schema().partition("(")[0].partition(".")[0] != schema.name:
+            raise NotWrittenError(f"TorchScript has no {schema.name}.{schema.overload_name}")
+        if lists == [True] and node.users:
+            call = self._insert("prim::ListUnpack", [call.output()], len(node.meta["val"]))
+        elif lists == [False]:
+            return call.output()
+        return list(call.outputs())
+
+    def _insert(self, name: str, inputs: Sequence[Any], outputs: int) -> Any:
+        return self._graph.insertNode(self._graph.create(name, inputs, outputs))
+
+    def _write(self, value: Any, wanted: Any) -> Any:
+        """Return a node's value, or a constant's, as an argument of that type."""
         if isinstance(value, Node):
-            return self._names[value]
-        if isinstance(value, list | tuple):
-            return f"[{', '.join(self._write(one) for one in value)}]"
-        if value is None or isinstance(value, bool | int | str):
-            return repr(value)
-        return self._bind("c", value)
+            return self._values[value]
+        if not isinstance(value, list | tuple):
+            return self._constant(float(value) if _is_float(value, wanted) else value)
+        if value and all(type(one) is int for one in value):
+            return self._constant(list(value))
+        inner = wanted.getElementType()
+        made = self._insert("prim::ListConstruct", [self._write(one, inner) for one in value], 1)
+        made.output().setType(wanted)
+        return made.output()
 
-    def _bind(self, kind: str, value: Any) -> str:
-        name = f"{kind}{len(self.scope)}"
-        self.scope[name] = value
-        return name
+    def _constant(self, value: Any) -> Any:
+        value = (
+            MEMORY_FORMATS.get(value, value) if isinstance(value, torch.memory_format) else value
+        )
+        key = type(value), repr(value)
+        if key not in self._constants:
+            self._constants[key] = self._graph.insertConstant(value)
+        return self._constants[key]
 
 
-def plain(target: Any) -> Any:
-    """Return the quickest way to call an operator; of other functions, the function."""
-    if not isinstance(target, OpOverload) or target.namespace != "aten":
-        return target
-    name = target._opname
-    return METHODS.get(name) or (getattr(BINDINGS, name, target) if name in BOUND else target)
-
-
-def _last_uses(module: GraphModule) -> dict[Node, list[Node]]:
-    """Return which nodes each node is the last to use, so that their memory can be given back."""
-    found: dict[Node, list[Node]] = {}
-    seen: set[Node] = set()
-    for node in reversed(module.graph.nodes):
-        for used in node.all_input_nodes:
-            if used not in seen:
-                seen.add(used)
-                found.setdefault(node, []).append(used)
-    return found
+def _is_float(value: Any, wanted: Any) -> bool:
+    """Tell whether a whole number is to be given as one with a point."""
+    return type(value) is int and str(wanted) in {"float", "Optional[float]"}

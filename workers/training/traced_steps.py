@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lpwd.optimizer import DecayedOptimizer
 from lpwd.rules import Moment
+from workers.training.program import Program
 from workers.training.programs import PackPrograms
 
 COUNT = "step"
@@ -60,26 +61,32 @@ class TracedSteps:
             if name != "lr"
         ]
         own = [*params, *self._settings, rate]
-        everything = [*params, *gradients, *self._state, *self._settings, rate]
-        # A compiler would compute a shared correction anew for each element it corrects.
-        counts = [] if programs.compiles else self._counts()
-        before = len(params) + len(gradients)
         self._decay = (
             programs.program(("decay", name), self._decay_all, own, compiled=True)
             if optimizer.rule.moment is Moment.BEFORE_FORWARD
             else None
         )
-        self._update = programs.program(
+        self._update = self._trace_update(gradients, rate, name, programs)
+
+    def _trace_update(
+        self, gradients: list[Tensor], rate: Tensor, name: Hashable, programs: PackPrograms
+    ) -> Program:
+        """Trace the update; where parameters step together, one counter is left for all."""
+        # A compiler would compute a shared correction anew for each element it corrects.
+        counts = [] if programs.compiles else self._counts()
+        before = len(self._params) + len(gradients)
+        update = programs.program(
             ("update", name, bool(counts)),
             self._update_all,
-            everything,
+            [*self._params, *gradients, *self._state, *self._settings, rate],
             compiled=True,
             alike=[[before + position for position in counts]] if counts else [],
         )
-        if counts:  # from now on one counter for all parameters, as they step together
-            for state in optimizer.state.values():
+        if counts:
+            for state in self._optimizer.state.values():
                 state[COUNT] = self._state[counts[0]]
             self._state = self._state_tensors()
+        return update
 
     def _state_tensors(self) -> list[Tensor]:
         return [
