@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import String, Text, cast, select, type_coerce
+from sqlalchemy import Select, String, Text, cast, select, type_coerce
 from sqlalchemy.orm import Session
 
 from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
@@ -94,7 +95,7 @@ def _trials(session: Session, study_id: str, spec: StudySpec) -> Iterator[Column
     def label(name: str, given: str) -> str:
         return variants[settings_of(name, json.loads(given))]
 
-    rows = session.connection().execute(
+    query = (
         select(
             TrialRow.optimizer,
             cast(TrialRow.hyperparameters, Text),
@@ -107,15 +108,27 @@ def _trials(session: Session, study_id: str, spec: StudySpec) -> Iterator[Column
             TrialRow.test_score,
         )
         .join(StudyTrialRow, StudyTrialRow.trial_key == TrialRow.key)
-        .where(StudyTrialRow.study_id == study_id),
+        .where(StudyTrialRow.study_id == study_id)
+        .order_by(StudyTrialRow.trial_key)
+        .limit(READ_AT_ONCE)
     )
-    # Straight from the driver: its values need no conversion, and rows of SQLAlchemy's take time.
+    last = ""
+    while some := _raw(session, query.where(StudyTrialRow.trial_key > last)):
+        names, given, *rest = zip(*some, strict=True)
+        columns = Columns(list(map(label, names, given)), *rest)
+        last = columns.keys[-1]
+        yield columns
+
+
+def _raw(session: Session, query: Select[*tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    """Return rows straight from the driver, where values need no conversion: SQLAlchemy's own take
+    time."""
+    rows = session.connection().execute(query)
     cursor = rows.cursor
     assert cursor is not None  # noqa: S101 - a query has one
-    while some := cursor.fetchmany(READ_AT_ONCE):
-        names, given, *rest = zip(*some, strict=True)
-        yield Columns(list(map(label, names, given)), *rest)
+    found: Sequence[tuple[Any, ...]] = cursor.fetchall()
     rows.close()
+    return found
 
 
 def _curves(session: Session, keys: Sequence[str]) -> list[npt.NDArray[np.float32]]:

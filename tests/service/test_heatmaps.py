@@ -57,6 +57,14 @@ def test_json_holds_maps_rows_and_curves(client, trained):
     assert shown[0]["best"] == pytest.approx(0.9495)
 
 
+@pytest.mark.parametrize("rows", [1, 7, 36, 37])
+def test_however_few_trials_are_read_at_once_none_is_missing(client, trained, monkeypatch, rows):
+    monkeypatch.setattr("service.heatmaps.queries.READ_AT_ONCE", rows)
+    body = client.get(f"{trained}/heatmap.json").json()
+    cells = [cell for one in body["heatmaps"] for cell in one["cells"]]
+    assert [len(cell["scores"]) for cell in cells] == [2] * 18
+
+
 def test_csv_reads_back_to_the_same_cells(client, trained):
     answer = client.get(f"{trained}/heatmap.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
