@@ -2,7 +2,6 @@
 
 import json
 import socket
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -82,8 +81,10 @@ def _alive(here: Settings, process: Process) -> tuple[bool, str]:
         database.close()
     if seen is None:
         return False, f"{process}: none was ever heard of on {host}"
-    silent = utcnow() - seen
-    said = f"{process}: heard of {max(0.0, silent.total_seconds()):.0f} s ago"
-    if silent > timedelta(seconds=bound):
+    silent = (utcnow() - seen).total_seconds()
+    said = f"{process}: heard of {max(0.0, silent):.0f} s ago"
+    if silent > bound:
         return False, f"{said}, which is longer than {bound:.0f} s"
+    if silent < -bound:
+        return False, f"{process}: not heard of since the clock was set back by {-silent:.0f} s"
     return True, said

@@ -115,7 +115,7 @@ def _refuse_while_used(database: Database) -> None:
     with database.read() as session:
         for table in (RunnerRow, HeartbeatRow):
             seen = session.scalar(select(func.max(table.seen_at)))
-            if seen is not None and utcnow() - seen < HEARD_OF:
+            if seen is not None and abs(utcnow() - seen) < HEARD_OF:
                 raise BackupError(
                     "a runner or scheduler is at work on the database: stop the service before, "
                     f"or wait {HEARD_OF.total_seconds():.0f} s where it was killed"

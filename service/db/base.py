@@ -1,5 +1,6 @@
 """What all tables share."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,5 +47,5 @@ class Base(DeclarativeBase):
 
 
 def utcnow() -> datetime:
-    """Return the present time, aware, in UTC."""
-    return datetime.now(UTC)
+    """Return the present time, aware, in UTC, by the clock that `time.time` reads."""
+    return datetime.fromtimestamp(time.time(), UTC)

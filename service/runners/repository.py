@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -74,8 +74,10 @@ def sweep(database: Database) -> int:
 
 
 def _swept(session: Session) -> Any:
-    long_ago = clock.now(session) - timedelta(seconds=SWEPT)
-    return select(RunnerRow.id).where(RunnerRow.seen_at < long_ago)
+    now, long = clock.now(session), timedelta(seconds=SWEPT)
+    return select(RunnerRow.id).where(
+        or_(RunnerRow.seen_at < now - long, RunnerRow.seen_at > now + long)
+    )
 
 
 def everyone(session: Session) -> tuple[Runner, ...]:
@@ -95,5 +97,6 @@ def _runner(row: RunnerRow, now: datetime) -> Runner:
         devices=tuple(map(DeviceUse.from_json, row.devices)),
         started_at=row.started_at,
         seen_at=row.seen_at,
-        up=now - row.seen_at < timedelta(seconds=SILENT),
+        # Either way: what was said before the clock leapt back is no sign of life.
+        up=abs(now - row.seen_at) < timedelta(seconds=SILENT),
     )

@@ -14,7 +14,7 @@ from service.db.trouble import passing
 from service.retention import prune
 from service.runners.repository import sweep
 from service.schedules import regression
-from service.schedules.repository import any_due, fire_due
+from service.schedules.repository import any_due, fire_due, realign
 from service.settings import Settings
 from service.webhooks import delivering
 
@@ -29,7 +29,7 @@ PRUNE_FIRST = 300.0
 PRUNE_EVERY = 86_400.0
 """Seconds from then on."""
 SWEEP_EVERY = 60.0
-"""Seconds between two looks for runners that are gone."""
+"""Seconds between two looks for runners that are gone, and for a clock that was set back."""
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -62,6 +62,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
                     _prune(database, settings)
                 if time.monotonic() - swept >= SWEEP_EVERY:
                     sweep(database)
+                    if moved := realign(database, utcnow()):
+                        logger.warning(
+                            "the clock was set back: %d schedules fire earlier than was planned",
+                            moved,
+                        )
                     swept = time.monotonic()
                 troubled = False
             except DBAPIError as error:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from service.db import utcnow
+from service.db import Database, utcnow
 from service.db.tables.schedules import FiringRow, ScheduleRow
 from service.db.upsert import insert_new
 from service.errors import InvalidRequestError, NotFoundError, ServiceError
@@ -106,6 +106,27 @@ def any_due(session: Session, now: datetime) -> bool:
     """Tell whether a schedule is due, without locking anything."""
     due = exists().where(ScheduleRow.enabled, ScheduleRow.next_at <= now)
     return bool(session.scalar(select(due)))
+
+
+def realign(database: Database, now: datetime) -> int:
+    """Have schedules fire as they should by this clock, where it leapt back; returns how many.
+
+    What has fired already does not fire again: a firing's time is unique.
+    """
+
+    def late(session: Session) -> list[tuple[ScheduleRow, datetime]]:
+        enabled = session.scalars(select(ScheduleRow).where(ScheduleRow.enabled))
+        following = [(one, next_after(one.cron, one.timezone, now)) for one in enabled]
+        return [(one, at) for one, at in following if one.next_at is None or one.next_at > at]
+
+    with database.read() as session:
+        if not late(session):
+            return 0
+    with database.write() as session:
+        found = late(session)
+        for schedule, at in found:
+            schedule.next_at = at
+        return len(found)
 
 
 def fire_due(session: Session, now: datetime, *, max_trials: int) -> list[FiringRow]:

@@ -10,10 +10,10 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from service.db import Database, utcnow
@@ -38,6 +38,8 @@ FACTOR = 4.0
 """By which every further pause is longer."""
 LONGEST = 6 * 3600.0
 """Seconds between two tries at most."""
+SPREAD = 0.2
+"""Share by which a pause may be shorter or longer than that."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def claim(database: Database) -> list[Claimed]:
         .join(WebhookRow, WebhookRow.id == DeliveryRow.webhook_id)
         .where(
             DeliveryRow.state == DeliveryState.WAITING,
-            DeliveryRow.next_at <= now,
+            _due(now),
             WebhookRow.enabled,
         )
         .order_by(DeliveryRow.next_at)
@@ -117,7 +119,7 @@ def claim(database: Database) -> list[Claimed]:
                 .where(
                     DeliveryRow.id == delivery_id,
                     DeliveryRow.state == DeliveryState.WAITING,
-                    DeliveryRow.next_at <= now,
+                    _due(now),
                 )
                 .values(next_at=now + CLAIMED_FOR, attempts=DeliveryRow.attempts + 1)
                 .returning(DeliveryRow.webhook_id)
@@ -127,6 +129,13 @@ def claim(database: Database) -> list[Claimed]:
                 body = session.get_one(DeliveryRow, delivery_id).body
                 found.append(Claimed(delivery_id, hook.id, hook.url, hook.secret, body))
     return found
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """Return whether a delivery is to be tried: its time has come, or the clock leapt back so far
+    that no pause can be meant."""
+    never = now + timedelta(seconds=LONGEST * (1 + SPREAD))
+    return or_(DeliveryRow.next_at <= now, DeliveryRow.next_at > never)
 
 
 def settle(database: Database, settings: Settings, one: Claimed, outcome: Outcome) -> None:
@@ -178,7 +187,7 @@ def pause(attempts: int) -> float:
         attempts: Tries so far, at least 1.
     """
     longest = min(LONGEST, FIRST * FACTOR ** min(attempts - 1, 50))
-    return longest * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, hides nothing
+    return longest * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - spreads load, hides nothing
 
 
 def _try(one: Claimed, rules: Rules) -> Outcome:

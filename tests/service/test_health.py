@@ -126,6 +126,10 @@ def test_processes_without_a_port_are_well_while_they_are_heard_of(lpwd, databas
         session.execute(update(HeartbeatRow).values(seen_at=utcnow() - timedelta(minutes=5)))
     late = lpwd("scheduler")
     assert (late.exit_code, "300 s ago, which is longer than" in late.stdout) == (1, True)
+    with database.write() as session:
+        session.execute(update(HeartbeatRow).values(seen_at=utcnow() + timedelta(days=1)))
+    ahead = lpwd("scheduler")
+    assert (ahead.exit_code, "since the clock was set back" in ahead.stdout) == (1, True)
     heart.end()
     assert "none was ever" in lpwd("scheduler").stdout
     row = {"id": "a", "host": os.uname().nodename, "pid": 1, "devices": [], "seen_at": utcnow()}
