@@ -139,8 +139,10 @@ class Checkpoints:
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
         return self._folder / study_id / f"{name}{SUFFIX}"
 
-    def _files(self) -> list[tuple[Path, int]]:
-        return [(path, path.stat().st_size) for path in self._folder.glob(f"*/*{SUFFIX}")]
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        for path in self._folder.glob(f"*/*{SUFFIX}"):
+            with suppress(FileNotFoundError):  # another runner has just removed it
+                yield path, path.stat().st_size
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.db import Database
 from service.db.trouble import passing
-from service.errors import LeaseLostError
+from service.errors import LeaseLostError, NotFoundError
 from service.logs import adopt
 from service.queue import Lease, claim
 from service.queue.watch import Watch
@@ -25,7 +25,7 @@ from service.runner.devices import described, use_of
 from service.runner.planner import Planner
 from service.runner.presence import Presence
 from service.runner.sizing import PackSizes
-from service.runner.study_run import StudyRun
+from service.runner.study_run import StudyRun, Terms
 from service.runners.model import DeviceUse, RunnerState
 from service.search.queries import searched
 from service.search.run import SearchRun
@@ -214,6 +214,8 @@ class Runner:
             state = self._prepared(lease).run()
         except LeaseLostError as error:
             logger.info("%s: it was cancelled, or taken over", error)
+        except NotFoundError as error:
+            logger.info("%s: it was deleted just now", error)
         except DBAPIError as error:
             # Its lease runs out, and whoever is there then goes on with what is missing.
             logger.error("study %s: %s: %s", lease.study_id, passing(error), error.orig)
@@ -265,12 +267,14 @@ class Runner:
             lease,
             Planner(self.database, lease, self._sizes, self._checkpoints),
             self._checkpoints,
-            checkpoint_seconds=self.settings.checkpoint_seconds,
-            share_gpus=self.settings.workers_per_gpu == "auto",
-            attempts=self.settings.trial_attempts,
+            Terms(
+                checkpoint_seconds=self.settings.checkpoint_seconds,
+                attempts=self.settings.trial_attempts,
+                share_gpus=self.settings.workers_per_gpu == "auto",
+                drain_seconds=self.settings.drain_seconds,
+                turn_seconds=self.settings.turn_seconds,
+            ),
             stopping=self.stop.is_set,
-            drain_seconds=self.settings.drain_seconds,
-            turn_seconds=self.settings.turn_seconds,
             tell=lambda uses: self._tell(RunnerState.TRAINING, lease.study_id, uses),
         )
 

@@ -55,7 +55,7 @@ class PackSizes:
         What a small study taught says little about a large one: where its largest stack was the
         quickest, it is asked again once there are twice as many.
         """
-        largest = max(groups(trials), default=1)
+        largest = 1 if self._ceiling == 1 else max(groups(trials), default=1)
         known = self._kinds.get(kind)
         if largest == 1 or (known is not None and not _open_ended(known.measurement)):
             return None

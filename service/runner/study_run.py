@@ -3,14 +3,14 @@
 import logging
 import math
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from service.db import Database
 from service.db.trouble import Patience
 from service.queue import Lease
-from service.queue.results import Result, give_up, lost, put_back
+from service.queue.results import Result
 from service.queue.turn import Turn
 from service.runner.checkpoints import UNREADABLE, Checkpoints
 from service.runner.devices import described, use_of
@@ -18,6 +18,7 @@ from service.runner.estimate import Timing, seconds_left
 from service.runner.notes import Notes
 from service.runner.pack_run import PackRun
 from service.runner.planner import Planner
+from service.runner.setbacks import Setbacks
 from service.runners.model import DeviceUse
 from service.studies.model import StudyState
 from workers.connection import ClusterLostError
@@ -38,10 +39,24 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 0.5
 """Seconds to wait for news from the workers before the lease is renewed."""
-ALIKE = 20
-"""Trials that fail alone, for the same reason, after which packs are not searched for them."""
 REMEMBERED = 20
 """Packs, the last that ended, of which the pace is remembered."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a study is trained, whichever it is."""
+
+    checkpoint_seconds: float
+    """Time between two of a pack's checkpoints."""
+    attempts: int
+    """Workers a trial may lose."""
+    share_gpus: bool = False
+    """Whether to have several packs share a GPU where that is quicker."""
+    drain_seconds: float = 0.0
+    """Time to end or save packs in training, once the runner is told to stop."""
+    turn_seconds: float = math.inf
+    """Time after which the study makes way for others of its priority."""
 
 
 class StudyRun:
@@ -54,14 +69,10 @@ class StudyRun:
         lease: Lease,
         planner: Planner,
         checkpoints: Checkpoints,
+        terms: Terms,
         *,
-        checkpoint_seconds: float,
-        share_gpus: bool = False,
-        attempts: int,
         stopping: Callable[[], bool],
-        drain_seconds: float = 0.0,
-        turn_seconds: float = math.inf,
-        tell: Callable[[Sequence[DeviceUse]], None] = lambda _: None,
+        tell: Callable[[Sequence[DeviceUse]], None],
     ) -> None:
         """Prepare to train.
 
@@ -71,12 +82,8 @@ class StudyRun:
             lease: On the study.
             planner: Of the same study.
             checkpoints: Where those of running packs are kept.
-            checkpoint_seconds: Time between two of a pack's checkpoints.
-            share_gpus: Whether to have several packs share a GPU where that is quicker.
-            attempts: Workers a trial may lose.
+            terms: How it is trained.
             stopping: Asked often: whether to put the study back and leave.
-            drain_seconds: Time to end or save packs in training after that.
-            turn_seconds: Time after which the study makes way for others of its priority.
             tell: Told often what each device trains.
         """
         self._database = database
@@ -84,22 +91,20 @@ class StudyRun:
         self._lease = lease
         self._planner = planner
         self._checkpoints = checkpoints
-        self._checkpoint_seconds = checkpoint_seconds
-        self._share_gpus = share_gpus
-        self._attempts = attempts
+        self._terms = terms
         self._stopping = stopping
-        self._drain_seconds = drain_seconds
         self._tell = tell
-        self._turn = Turn(database, lease, seconds=turn_seconds)
-        self._patiently = Patience(stopping=stopping, drain_seconds=drain_seconds)
+        self._turn = Turn(database, lease, seconds=terms.turn_seconds)
+        self._patiently = Patience(stopping=stopping, drain_seconds=terms.drain_seconds)
+        self._setbacks = Setbacks(
+            database, lease, planner, checkpoints, self._patiently, attempts=terms.attempts
+        )
+        self._notes = Notes(database, lease)
         self._measuring: int | None = None
         """Ticket of the measurement that packs wait for."""
         self._running: dict[int, PackRun] = {}
         self._ended: deque[Timing] = deque(maxlen=REMEMBERED)
         self._seen: set[Device] = set()
-        self._alike: Counter[str] = Counter()
-        """How many packs were given up, by their reason."""
-        self._notes = Notes(database, lease)
 
     def run(self) -> StudyState | None:
         """Train to the end of the study; returns its final state, None when it was put back.
@@ -119,7 +124,6 @@ class StudyRun:
                     return self._patiently(self._finish) or self._fail_whole(limit)
                 if self._patiently(self._turn.over):
                     logger.info("study %s: makes way for another", self._lease.study_id)
-                    self._drain(math.inf)
                     break
                 self._patiently(self._plan)
                 starting = not self._pool.devices
@@ -128,12 +132,12 @@ class StudyRun:
                     if ended is not None:
                         return ended
                     # Another study trains what is left of this one: its results will be ours.
+                    self._tell(self._uses())
                     time.sleep(PATIENCE)
                     continue
                 self._submit()
                 self._handle(self._pool.poll(PATIENCE))
-            if self._stopping():
-                self._drain(self._drain_seconds)
+            self._drain()
             self._patiently(self._give_back)
             return None
         except ClusterLostError:
@@ -143,26 +147,28 @@ class StudyRun:
             if self._running:
                 self._pool.cancel()
 
-    def _drain(self, seconds: float) -> None:
-        """Have what is in training saved or ended, as far as that takes no longer than this.
+    def _drain(self) -> None:
+        """Have what is in training saved or ended; once told to stop, not for longer than allowed.
 
         Whoever takes the study up goes on from there. Packs that save themselves go on training
         until they are cancelled: nothing is lost but the time.
         """
         self._pool.want_checkpoints()
         before = {ticket: run.checkpoints for ticket, run in self._running.items()}
-        deadline = time.monotonic() + seconds
+        deadline = math.inf
         while any(
             self._running[ticket].checkpoints == count
             for ticket, count in before.items()
             if ticket in self._running
         ):
+            if self._stopping():
+                deadline = min(deadline, time.monotonic() + self._terms.drain_seconds)
             left = deadline - time.monotonic()
             if left <= 0:
                 logger.warning(
                     "study %s: an epoch takes longer than %g s; what was trained of it is lost",
                     self._lease.study_id,
-                    seconds,
+                    self._terms.drain_seconds,
                 )
                 return
             self._handle(self._pool.poll(min(PATIENCE, left)))
@@ -189,7 +195,7 @@ class StudyRun:
 
     def _plan(self) -> None:
         if self._measuring is None and self._pool.idle:
-            if self._share_gpus and self._share():
+            if self._terms.share_gpus and self._share():
                 return
             unknown = self._planner.plan(self._pool.size, self._sharing)
             if unknown is not None:
@@ -198,7 +204,7 @@ class StudyRun:
     @property
     def _sharing(self) -> int:
         """How many workers share what was measured as one device's free memory."""
-        return (self._pool.per_gpu or 1) if self._share_gpus else 1
+        return (self._pool.per_gpu or 1) if self._terms.share_gpus else 1
 
     def _share(self) -> bool:
         """Have as many packs share a GPU as keep it busy; returns whether workers start anew."""
@@ -216,7 +222,7 @@ class StudyRun:
             ticket = self._pool.submit(
                 run.pack,
                 checkpoint=self._state_of(run),
-                checkpoint_seconds=self._checkpoint_seconds,
+                checkpoint_seconds=self._terms.checkpoint_seconds,
             )
             run.start()
             self._running[ticket] = run
@@ -254,11 +260,11 @@ class StudyRun:
                     results += self._end(running)
                     ended.append(running)
                 case PackFailed():
-                    self._fail(running, event.reason)
+                    self._setbacks.failed(running, event.reason)
                 case PackTooLarge():
-                    self._split(running, event.reason)
+                    self._setbacks.too_large(running, event.reason)
                 case PackLost():
-                    self._lose(running, event.reason)
+                    self._setbacks.lost(running, event.reason)
         self._write(results)
         # Only now: an outcome must be in the database before a checkpoint takes it for known.
         for running in self._running.values():
@@ -328,50 +334,6 @@ class StudyRun:
                 logger.warning("trials could not be measured: %s", event.reason)
                 self._planner.learn(None)
 
-    def _split(self, running: PackRun, reason: str) -> None:
-        """Try the trials of a pack that ran out of memory again, half as many at once."""
-        if running.size == 1:
-            self._fail(running, ALONE.format(reason=reason))
-            return
-        logger.warning("a pack of %d trials was too large and is split: %s", running.size, reason)
-        self._checkpoints.remove(self._lease.study_id, running.keys)
-        self._put_back(running)
-        self._planner.too_large(running.size)
-
-    def _lose(self, running: PackRun, reason: str) -> None:
-        """Put the trials of a pack back that lost its worker, to go on from its checkpoint."""
-        keys = running.open_keys
-        logger.warning("a pack of %d trials was lost: %s", len(keys), reason)
-        if running.saved is not None and not running.advanced:
-            self._checkpoints.remove(self._lease.study_id, running.keys)  # it may be to blame
-        self._patiently(lambda: lost(self._database, self._lease, keys, reason, self._attempts))
-        self._planner.look_for_checkpoints()
-
-    def _fail(self, running: PackRun, reason: str) -> None:
-        """Give up the trials of a pack that fail; the others are trained without them.
-
-        A pack that could not go on is begun anew.
-        """
-        self._checkpoints.remove(self._lease.study_id, running.keys)
-        if running.saved is not None and not running.advanced:
-            logger.warning("a checkpoint is of no use, its pack begins anew: %s", reason)
-            self._put_back(running)
-            self._planner.again(running)
-            return
-        if len(running.open) > 1 and self._alike[reason] < ALIKE:
-            logger.warning("a pack of %d trials failed and is divided: %s", running.size, reason)
-            self._put_back(running)
-            self._planner.apart(running)
-            return
-        self._alike[reason] += 1
-        logger.error("a pack of study %s failed: %s", self._lease.study_id, reason)
-        reasons = dict.fromkeys(running.open_keys, reason)
-        self._patiently(lambda: give_up(self._database, self._lease, reasons))
-
-    def _put_back(self, running: PackRun) -> None:
-        keys = running.open_keys
-        self._patiently(lambda: put_back(self._database, self._lease, keys))
-
     def _result(self, running: PackRun, position: int, diverged: str | None) -> Result:
         trial = running.pack.trials[position]
         device = running.device
@@ -386,10 +348,6 @@ class StudyRun:
         )
 
 
-ALONE = (
-    "one trial alone does not fit into memory: choose a smaller batch size, or train it where "
-    "there is more ({reason})"
-)
 _OUTDATED = (
     "the task, an optimizer or the engine has changed since this study was sent; "
     "send it again to train it with the present code"
