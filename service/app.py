@@ -61,6 +61,10 @@ COMPRESSED = (
 )
 """Types of answers that would not become smaller, or are sent compressed where that pays."""
 
+WRITERS = 8
+"""Requests that may wait to write to a SQLite file: half of the server's threads, so that others
+still read while it is locked."""
+
 RESOURCES = (
     queue,
     runners,
@@ -140,7 +144,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _share(app: FastAPI, settings: Settings) -> None:
     """Make what endpoints share, for `service.app_state` to find."""
-    database = Database(settings.url)
+    database = Database(settings.url, writers=WRITERS)
     cache = ResultsCache()
     app.state.settings = settings
     app.state.stopping = threading.Event()

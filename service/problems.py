@@ -22,6 +22,10 @@ from service.wording import said
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+PASSING = frozenset({Trouble.LOCKED, Trouble.UNREACHABLE})
+"""Trouble that mostly ends by itself."""
+RETRY_AFTER = 5
+"""Seconds after which to try again then."""
 
 
 class Violation(BaseModel):
@@ -172,7 +176,10 @@ def _database(request: Request, error: DBAPIError) -> Response:
         raise error  # a mistake of ours, to be logged as such
     logger.error("%s: %s", found, error.orig)
     status, kind, title = _TROUBLES[found]
-    return problem(request, status, kind, title, f"nothing was changed; {found}, then try again")
+    answer = problem(request, status, kind, title, f"nothing was changed; {found}, then try again")
+    if found in PASSING:
+        answer.headers["Retry-After"] = str(RETRY_AFTER)
+    return answer
 
 
 _TROUBLES = {

@@ -21,9 +21,14 @@ def stop_on_signals(stop: threading.Event) -> None:
     signal.signal(signal.SIGTERM, handle)
 
 
+def supervised() -> bool:
+    """Tell whether this process was started by a supervisor."""
+    return os.environ.get(STOP_WITH_STDIN) == "1"
+
+
 def stop_with_parent() -> None:
     """Under a supervisor: end when it is gone, even if it was killed."""
-    if os.environ.get(STOP_WITH_STDIN) != "1":
+    if not supervised():
         return
 
     def wait() -> None:

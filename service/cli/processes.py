@@ -16,13 +16,13 @@ from service.access.model import Mode
 from service.access.policy import is_loopback, policy_of
 from service.app import create_app
 from service.db import Database, schema
-from service.db.trouble import TablesOutdatedError
+from service.db.trouble import Patience, TablesOutdatedError
 from service.keys import repository as keys
 from service.keys.model import KeyState
 from service.logs import configure
 from service.server import Server
 from service.settings import Settings, settings, with_options
-from service.signals import stop_on_signals, stop_with_parent
+from service.signals import stop_on_signals, stop_with_parent, supervised
 from service.supervisor import GaveUpError, Supervisor
 from workers import data, tasks
 from workers.errors import WorkersError
@@ -187,6 +187,9 @@ def tell_of_keys(here: Settings, database: Database) -> None:
 def open_database(here: Settings, *, migrate: bool = False, current: bool = True) -> Database:
     """Open the database, with current tables unless `current` is false.
 
+    Under a supervisor, which has opened it before, a database in trouble is waited for: a process
+    that is started again meanwhile would else be taken for one that crashes again and again.
+
     Raises:
         CannotStartError: It does not answer, or its tables are missing or outdated.
     """
@@ -194,7 +197,7 @@ def open_database(here: Settings, *, migrate: bool = False, current: bool = True
         database = Database(here.url)
         if migrate:
             schema.upgrade(database)
-        missing = schema.pending(database)
+        missing = _waiting(database) if supervised() else schema.pending(database)
     except (ArgumentError, ImportError) as error:
         raise CannotStartError(
             f"LPWD_DATABASE_URL is not the URL of a SQLite or PostgreSQL database: {error}"
@@ -206,6 +209,11 @@ def open_database(here: Settings, *, migrate: bool = False, current: bool = True
     if missing and current:
         raise CannotStartError("the database's tables are not current: run `lpwd db upgrade`")
     return database
+
+
+def _waiting(database: Database) -> list[str]:
+    patiently = Patience(stopping=lambda: False, drain_seconds=0.0)
+    return patiently(lambda: schema.pending(database))
 
 
 def share_datasets(here: Settings) -> None:

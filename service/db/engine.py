@@ -1,5 +1,7 @@
 """Connections and transactions, on SQLite and on PostgreSQL."""
 
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT = 30.0
 """Seconds a SQLite writer waits for another to finish."""
+CROWDED = 2.0
+"""Seconds a writer waits where as many as may wait for the lock do so already."""
 CONNECTIONS = 10
 """Connections kept open; as many again for a moment. More than there are threads to use them."""
 WRITING = "lpwd_writing"
@@ -23,8 +28,13 @@ class Database:
     `read` sees one consistent state; `write` commits at the end of its block, or not at all.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, writers: int | None = None) -> None:
         """Open the database; a SQLite file is made on first use, a URL's password is never shown.
+
+        Args:
+            url: SQLAlchemy's.
+            writers: How many of this process's threads may wait to write to a SQLite file at once,
+                so that others are left to read while another process keeps it locked.
 
         Raises:
             sqlalchemy.exc.ArgumentError: The URL is not one of SQLAlchemy's.
@@ -36,6 +46,7 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         if self.sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        self._writers = threading.Semaphore(writers) if self.sqlite and writers else None
         self.engine = (
             _sqlite(parsed)
             if self.sqlite
@@ -63,8 +74,26 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a session that commits when its block ends, and rolls back when that raises."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self._place(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Be one of those who may write, for the length of a block."""
+        if self._writers is None:
+            yield
+            return
+        if not self._writers.acquire(timeout=CROWDED):
+            locked = sqlite3.OperationalError("database is locked, and many wait for it already")
+            raise OperationalError("BEGIN IMMEDIATE", None, locked)
+        try:
+            yield
+        finally:
+            self._writers.release()
 
     def close(self) -> None:
         """Close all connections."""

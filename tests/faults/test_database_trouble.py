@@ -8,11 +8,13 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from service import scheduler
 from service.app import create_app
+from service.cli.processes import CannotStartError, open_database
 from service.db import Database, engine, trouble
 from service.db.tables.studies import CurveRow
 from service.db.trouble import Patience, TablesOutdatedError, Trouble
@@ -20,6 +22,7 @@ from service.db.upsert import insert_new
 from service.queue.results import record
 from service.settings import Settings
 from service.studies.model import StudyState
+from service.supervisor import STOP_WITH_STDIN
 from tests.conftest import TestClient
 from tests.service import work
 
@@ -216,6 +219,7 @@ def test_a_locked_database_is_said_as_such(sqlite_client, on_sqlite, study):
         assert answer.status_code == 503
         assert answer.json()["type"] == "urn:lpwd:problem:database-locked"
         assert "another process keeps the database locked" in answer.json()["detail"]
+        assert answer.headers["Retry-After"] == "5"
         assert sqlite_client.get(STUDIES).status_code == 200  # readers do not wait
     assert sqlite_client.post(STUDIES, json=study()).status_code == 201
 
@@ -266,6 +270,32 @@ def test_patience_ends(database, monkeypatch):
     with pytest.raises(DBAPIError) as caught:
         patience()(lambda: ask(database, "SELECT 1 FROM studies WHERE"))
     here.close()
+
+
+def test_what_is_started_again_meanwhile_waits_for_the_database(
+    postgres, postgres_url, monkeypatch, tmp_path
+):
+    here = Settings(_env_file=None, database_url=postgres_url, data_dir=tmp_path)
+    allow(postgres, here, "false")
+    with pytest.raises(CannotStartError, match="cannot be opened"):
+        open_database(here)
+    monkeypatch.setenv(STOP_WITH_STDIN, "1")
+    opening = threading.Thread(target=lambda: open_database(here).close())
+    opening.start()
+    opening.join(0.5)
+    assert opening.is_alive()
+    allow(postgres, here, "true")
+    opening.join(30)
+    assert not opening.is_alive()
+
+
+def allow(server, here, answer):
+    """Say whether a database takes connections."""
+    name = make_url(here.url).database
+    at = create_engine(server, isolation_level="AUTOCOMMIT")
+    with at.connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {answer}"))
+    at.dispose()
 
 
 def test_work_goes_on_once_the_database_answers_again(database):
