@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,12 +20,20 @@ PATIENCE = 120.0
 """Seconds anything may take on a busy machine before a test gives up."""
 
 
+LOOK_EVERY = 0.25
+"""Seconds between two looks, once it takes longer."""
+ONE_WORKER = {"RAY_OVERRIDE_RESOURCES": '{"CPU": 1}'}
+"""For services whose Ray should take the machine for one with a single core: every worker imports
+torch, again whenever it is started again."""
+
+
 def wait_until(what, *, patience=PATIENCE):
     """Wait for `what()` to be truthy and return it."""
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, 0.02
     while not (found := what()):
         assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LOOK_EVERY)  # looking takes time from what is waited for
     return found
 
 
@@ -38,8 +47,10 @@ def free_port():
 class Live:
     """`lpwd serve` on a folder of its own."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, within: Sequence[str] = (), **settings: str) -> None:
+        """Prepare to start it; `within` is a command that is given its command line."""
         self.folder = folder
+        self._within = tuple(within)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = {
@@ -54,7 +65,10 @@ class Live:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "serve", "--port", str(self.port)],
+                [
+                    *self._within,
+                    *(sys.executable, "-m", "service", "serve", "--port", str(self.port)),
+                ],
                 env=self._env,
                 stderr=log,
                 stdout=log,
@@ -73,9 +87,13 @@ class Live:
         """All processes there are because of this service, Ray's included."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def child(self, pattern: str) -> psutil.Process | None:
-        """The process whose command line matches."""
-        for process in self.processes():
+    def child(self, pattern: str, of: psutil.Process | None = None) -> psutil.Process | None:
+        """The process whose command line matches, of all or of those below another."""
+        try:
+            processes = self.processes() if of is None else of.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return None
+        for process in processes:
             try:
                 if re.search(pattern, " ".join(process.cmdline())):
                     return process
@@ -83,15 +101,19 @@ class Live:
                 continue
         return None
 
+    def found(self, pattern: str) -> psutil.Process:
+        """Wait for the process whose command line matches: one that ended may not be back yet."""
+        return wait_until(lambda: self.child(pattern))
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
         return self.process.wait(60)
 
 
 @contextmanager
-def serving(folder: Path, **settings: str):
+def serving(folder: Path, *, within: Sequence[str] = (), **settings: str):
     """Run a service, and make sure that nothing of it is left."""
-    live = Live(folder, **settings)
+    live = Live(folder, within=within, **settings)
     live.start()
     try:
         yield live

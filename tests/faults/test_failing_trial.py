@@ -6,7 +6,7 @@ import pytest
 
 from service.studies.model import StudyState
 from service.trials.model import TrialState
-from tests.live import serving, wait_until
+from tests.live import ONE_WORKER, serving, wait_until
 from workers.training.seeds import Stream, derive
 
 TASK = """
@@ -50,7 +50,7 @@ def live(tmp_path):
     (tmp_path / "picky.py").write_text(TASK.replace("{unwanted}", str(derive(1, Stream.SPLIT))))
     (tmp_path / "data").mkdir()
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    with serving(tmp_path / "data", PYTHONPATH=path) as live:
+    with serving(tmp_path / "data", PYTHONPATH=path, **ONE_WORKER) as live:
         yield live
 
 

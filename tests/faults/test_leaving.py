@@ -15,12 +15,13 @@ from service.errors import LeaseLostError
 from service.queue.results import claim_trials, missing, record
 from service.studies.model import StudyState
 from service.trials.model import TrialState
+from tests.faults.patient import PatientTask
 from tests.faults.test_killed_processes import running
 from tests.live import serving, wait_until
 from tests.service import work
 
 LONG = {
-    "task": "digits-mlp",
+    "task": "patient",
     "optimizers": ["adamw"],
     "learning_rates": [0.001, 0.003, 0.01, 0.03],
     "weight_decays": [0, 0.01, 0.1, 1],
@@ -37,7 +38,8 @@ SETTINGS = {
 
 @pytest.fixture
 def live(tmp_path):
-    with serving(tmp_path, **SETTINGS) as live:
+    path = PatientTask(tmp_path / "task", pace=0.02).path
+    with serving(tmp_path, PYTHONPATH=path, **SETTINGS) as live:
         yield live
 
 
@@ -149,7 +151,7 @@ def test_a_stopped_runner_wakes_up_too_late_and_writes_nothing(live):
     with live.client() as client:
         study_id = client.submit({**SHORT, "budget": {"epochs": 1500}}).study.id
         under_way(client, study_id)
-        runner = live.child(r"service runner")
+        runner = live.found(r"service runner")
         database = live.database()
         runner.suspend()
         held = wait_until(lambda: work.claim(database, seconds=1000, device="another"))

@@ -3,7 +3,6 @@
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,7 +10,6 @@ import warnings
 from pathlib import Path
 
 import httpx
-import numpy as np
 import psutil
 import pytest
 from sqlalchemy import create_engine, select, text
@@ -20,11 +18,11 @@ from sqlalchemy.exc import OperationalError
 
 from service.client import Client
 from service.db import Database
-from service.db.tables.studies import CurveRow, StudyRow, TrialRow
+from service.db.tables.studies import StudyRow, TrialRow
 from service.studies.model import StudyState
-from service.trials import curves
 from service.trials.model import TrialState
-from tests.live import Live, serving, wait_until
+from tests.faults.patient import PatientTask, check_equal, stored
+from tests.live import ONE_WORKER, Live, serving, wait_until
 from workers.contracts import CURVES
 
 SEED = int(os.environ.get("LPWD_FAULT_SEED", random.SystemRandom().randrange(10**6)))
@@ -37,37 +35,18 @@ SETTINGS = {
     "LPWD_LEASE_SECONDS": "2",
     "LPWD_TRIAL_ATTEMPTS": "20",
     "LPWD_STUDY_LOSSES": "20",
+    **ONE_WORKER,
 }
 STUDY = {
-    "task": "digits-mlp",
+    "task": "patient",
     "optimizers": ["adamw"],
     "learning_rates": [0.001, 0.003, 0.01, 0.03],
     "weight_decays": [0, 0.01],
     "seeds": 1,
-    "budget": {"epochs": 600},
+    "budget": {"epochs": 120},
 }
-COMPARED = 3
-"""Trials that are trained once more, undisturbed, to be compared bit for bit."""
-UNDISTURBED = """
-import sys
-import numpy as np
-from sqlalchemy import select
-from service.db import Database
-from service.db.tables.studies import StudyRow
-from service.studies.planning import StudySpec
-from workers import device
-from workers.contracts import Pack
-from workers.training import train
-at = device.prepare(gpu=False)
-url, file, *keys = sys.argv[1:]
-with Database(url).read() as session:
-    spec = StudySpec.from_json(session.scalars(select(StudyRow.spec)).one())
-found = {}
-for key in keys:
-    reports = train(Pack((spec.keyed[key],)), at)
-    found[key] = np.stack([report.values[0] for report in reports])
-np.savez(file, **found)
-"""
+PACE = 0.05
+"""Seconds that each of them lingers."""
 
 
 class Postgres:
@@ -132,8 +111,14 @@ def postgres():
 
 
 @pytest.fixture
-def live(postgres, tmp_path):
-    with serving(tmp_path, LPWD_DATABASE_URL=postgres.url, **SETTINGS) as live:
+def task(tmp_path):
+    return PatientTask(tmp_path / "task", PACE)
+
+
+@pytest.fixture
+def live(postgres, task, tmp_path):
+    own = {"LPWD_DATABASE_URL": postgres.url, "PYTHONPATH": task.path}
+    with serving(tmp_path, **own, **SETTINGS) as live:
         yield live
 
 
@@ -175,11 +160,11 @@ class Rounds:
             self.postgres.kill()
             self.postgres.start()
         else:
-            process = wait_until(lambda: self.live.child(PATTERNS[victim]))
+            process = self.live.found(PATTERNS[victim])
             process.kill()
             wait_until(lambda: self.replaced(victim, process))
         if victim in {"runner", "raylet", "worker"}:
-            wait_until(lambda: self.live.child(PATTERNS["worker"]))
+            self.live.found(PATTERNS["worker"])
         wait_until(self.client.ready)
         self.before = self.trained()
 
@@ -188,7 +173,7 @@ class Rounds:
         return now is not None and now != before
 
 
-def test_a_study_survives_twenty_kills(live, postgres, tmp_path):
+def test_a_study_survives_twenty_kills(live, postgres, task):
     sys.stdout.write(f"LPWD_FAULT_SEED={SEED}\n")
     chance = random.Random(SEED)
     victims = [victim for victim, times in KILLS.items() for _ in range(times)]
@@ -203,38 +188,24 @@ def test_a_study_survives_twenty_kills(live, postgres, tmp_path):
             rounds.kill(victim)
             passed = time.monotonic() - began
             sys.stdout.write(f"{number}: killed {victim}, all is back after {passed:.1f} s\n")
+        task.pace(0)
         wait_until(lambda: client.study(study_id).state.final)
-    trials, found = outcome(postgres.url)
-    assert len(trials) == 8 * rounds.seeds
-    assert {trial.state for trial in trials} == {TrialState.DONE}
-    assert set(found) == {trial.key for trial in trials}
+    trials, found = ended(postgres.url), stored(Database(postgres.url))
     for trial in trials:
         last = dict(zip(CURVES, found[trial.key][-1], strict=True))
-        assert len(found[trial.key]) == STUDY["budget"]["epochs"]
         for column in ("train_loss", "validation_loss", "validation_score", "test_score"):
             assert getattr(trial, column) == last[column]
-    hit = [trial.key for trial in trials if trial.attempts]
-    others = [trial.key for trial in trials if not trial.attempts]
-    chosen = (hit + chance.sample(others, len(others)))[:COMPARED]
-    compare(postgres.url, {key: found[key] for key in chosen}, tmp_path / "undisturbed.npz")
+    asked_for = STUDY | {"seeds": rounds.seeds}
+    check_equal(found, task.undisturbed(asked_for, alone=True))
 
 
-def outcome(url):
-    """All trials of the study, which is done, and their curves by key."""
+def ended(url):
+    """All trials of the study, which is done, as they are."""
     database = Database(url)
     with database.read() as session:
         study = session.scalars(select(StudyRow)).one()
         assert (study.state, study.error, study.lease_token) == (StudyState.DONE, None, None)
         trials = session.scalars(select(TrialRow)).all()
-        rows = session.scalars(select(CurveRow)).all()
-        found = {row.trial_key: curves.unpack(row.data) for row in rows}
+        assert {trial.state for trial in trials} == {TrialState.DONE}
     database.close()
-    return trials, found
-
-
-def compare(url, found, file):
-    command = [sys.executable, "-c", UNDISTURBED, url, str(file), *found]
-    subprocess.run(command, check=True)
-    with np.load(file) as undisturbed:
-        for key, own in found.items():
-            np.testing.assert_array_equal(own, undisturbed[key], strict=True)
+    return trials
