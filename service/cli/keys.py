@@ -117,7 +117,7 @@ def _tell(made: NewKey) -> None:
     key = made.key
     until = "for ever" if key.expires_at is None else f"until {_day(key.expires_at)}"
     errors.print(
-        f"key {key.name} ({key.id}) for a {key.role}, {until}. Keep it now: it is not shown again.",
+        f"key {key.name} ({key.id}), role {key.role}, {until}. Keep it now: it is not shown again.",
         soft_wrap=True,
     )
     print(made.token)  # noqa: T201 - to standard output, as it is
