@@ -134,7 +134,7 @@ def test_workers_find_room_for_as_many_as_share_a_gpu():
 import ray
 from workers.connection import connect
 from workers.execution import resources
-ray.init(num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
+ray.init("local", num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
 
 @ray.remote
 class Worker:
