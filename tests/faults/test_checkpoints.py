@@ -14,7 +14,7 @@ STUDY = {
     "learning_rates": [0.001, 0.003, 0.01, 0.03],
     "weight_decays": [0, 0.01, 0.1, 1],
     "seeds": 1,
-    "budget": {"epochs": 600},
+    "budget": {"epochs": 200},
 }
 SETTINGS = {
     "LPWD_PACK_SIZE": "8",  # two packs, one for each of two workers
@@ -41,7 +41,7 @@ def spoil(file):
 
 
 def test_a_killed_worker_and_a_killed_runner_cost_no_more_than_the_last_seconds(tmp_path):
-    task = PatientTask(tmp_path / "task", pace=0.2)
+    task = PatientTask(tmp_path / "task", pace=0.4)
     with serving(tmp_path, PYTHONPATH=task.path, **SETTINGS) as live, live.client() as client:
         study_id = client.submit(STUDY).study.id
         wait_until(lambda: len(kept(live)) == 2)
