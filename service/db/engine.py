@@ -19,6 +19,8 @@ CROWDED = 2.0
 """Seconds a writer waits where as many as may wait for the lock do so already."""
 CONNECTIONS = 10
 """Connections kept open; as many again for a moment. More than there are threads to use them."""
+CACHE = 512
+"""KiB of pages that a SQLite connection keeps: the system keeps the file for all of them."""
 WRITING = "lpwd_writing"
 
 
@@ -113,6 +115,7 @@ def _sqlite(url: Any) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA cache_size=-{CACHE}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

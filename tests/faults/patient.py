@@ -18,13 +18,14 @@ from sqlalchemy import select
 from service.db import Database
 from service.db.tables.studies import CurveRow
 from service.trials import curves
+from tests.faults.plug_in import write_task
 
-TASK = """
+PROBLEM = """
 import time
 from pathlib import Path
 import numpy as np
 from torch import nn
-from workers.tasks import Metric, Problem, Splits, Task
+from workers.tasks import Problem, Splits
 from workers.tasks.classification import accuracy, cross_entropy
 
 PACE = Path(__file__).with_name("pace")
@@ -52,11 +53,6 @@ def model():
 
 
 PROBLEM = Problem(load, model, cross_entropy, accuracy, augment=linger)
-TASK = Task(
-    name="patient", title="Patient", summary="Takes its time.", version=1,
-    metric=Metric("accuracy", maximize=True, chance=0.5), epochs=100, batch_size=32,
-    examples=(32, 32, 32), licence="none", source="none", problem="patient_task:PROBLEM",
-)
 """
 UNDISTURBED = """
 import json, sys
@@ -84,11 +80,8 @@ class PatientTask:
     def __init__(self, folder: Path, pace: float) -> None:
         """Write it down; every epoch lingers for `pace` seconds."""
         self._folder = folder
-        information = folder / "patient-1.0.dist-info"
-        information.mkdir(parents=True)
-        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: patient\nVersion: 1.0")
-        (information / "entry_points.txt").write_text("[lpwd.tasks]\npatient = patient_task:TASK\n")
-        (folder / "patient_task.py").write_text(TASK)
+        self.path = write_task(folder, "patient", PROBLEM, summary="Takes its time.", epochs=100)
+        """`PYTHONPATH` of processes that are to know it."""
         self.pace(pace)
 
     def pace(self, seconds: float) -> None:
@@ -96,11 +89,6 @@ class PatientTask:
         unfinished = self._folder / "pace.new"
         unfinished.write_text(str(seconds))
         unfinished.replace(self._folder / "pace")
-
-    @property
-    def path(self) -> str:
-        """`PYTHONPATH` of processes that are to know it."""
-        return os.pathsep.join([str(self._folder), os.environ.get("PYTHONPATH", "")])
 
     def undisturbed(
         self, *requests: dict[str, Any], alone: bool = False

@@ -1,18 +1,17 @@
 """Trials that raise an error: each fails alone, with its reason, and the others are trained."""
 
-import os
-
 import pytest
 
 from service.studies.model import StudyState
 from service.trials.model import TrialState
+from tests.faults.plug_in import write_task
 from tests.live import ONE_WORKER, serving, wait_until
 from workers.training.seeds import Stream, derive
 
-TASK = """
+PROBLEM = """
 import numpy as np
 from torch import nn
-from workers.tasks import Metric, Problem, Splits, Task
+from workers.tasks import Problem, Splits
 from workers.tasks.classification import accuracy, cross_entropy
 
 
@@ -26,11 +25,6 @@ def load(seed):
 
 
 PROBLEM = Problem(load, lambda: nn.Linear(16, 2), cross_entropy, accuracy)
-TASK = Task(
-    name="picky", title="Picky", summary="Has no seed 1.", version=1,
-    metric=Metric("accuracy", maximize=True, chance=0.5), epochs=3, batch_size=32,
-    examples=(32, 32, 32), licence="none", source="none", problem="picky:PROBLEM",
-)
 """
 STUDY = {
     "task": "picky",
@@ -43,14 +37,9 @@ STUDY = {
 
 @pytest.fixture
 def live(tmp_path):
-    information = tmp_path / "picky-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: picky\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[lpwd.tasks]\npicky = picky:TASK\n")
-    (tmp_path / "picky.py").write_text(TASK.replace("{unwanted}", str(derive(1, Stream.SPLIT))))
-    (tmp_path / "data").mkdir()
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    with serving(tmp_path / "data", PYTHONPATH=path, **ONE_WORKER) as live:
+    problem = PROBLEM.replace("{unwanted}", str(derive(1, Stream.SPLIT)))
+    path = write_task(tmp_path / "task", "picky", problem, summary="Has no seed 1.", epochs=3)
+    with serving(tmp_path, PYTHONPATH=path, **ONE_WORKER) as live:
         yield live
 
 

@@ -1,22 +1,21 @@
 """Workers whose memory really runs out: packs get smaller, and the study finishes."""
 
-import os
-
 import pytest
 from sqlalchemy import select
 
 from service.db.tables.studies import TrialRow
 from service.studies.model import StudyState
-from tests.live import serving, wait_until
+from tests.faults.plug_in import write_task
+from tests.live import ONE_WORKER, serving, wait_until
 
-TASK = '''
+PROBLEM = '''
 import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
-from workers.tasks import Metric, Problem, Splits, Task
+from workers.tasks import Problem, Splits
 from workers.tasks.classification import accuracy, cross_entropy
 
 HELD = [torch.empty(0)]
@@ -53,11 +52,6 @@ def hold(inputs, generator):
 
 
 PROBLEM = Problem(load, Model, cross_entropy, accuracy, augment=hold)
-TASK = Task(
-    name="hungry", title="Hungry", summary="Takes more than was measured.", version=1,
-    metric=Metric("accuracy", maximize=True, chance=0.5), epochs=600, batch_size=32,
-    examples=(32, 32, 32), licence="none", source="none", problem="hungry:PROBLEM",
-)
 '''
 STUDY = {
     "task": "hungry",
@@ -71,21 +65,16 @@ STUDY = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with a plug-in whose task takes memory that measuring has not seen."""
-    folder = tmp_path_factory.mktemp("hungry")
-    information = folder / "hungry-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: hungry\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[lpwd.tasks]\nhungry = hungry:TASK\n")
-    (folder / "hungry.py").write_text(TASK.format(planted=str(folder / "planted")))
-    return folder
+    return tmp_path_factory.mktemp("hungry")
 
 
 @pytest.fixture(scope="module")
 def live(folder):
-    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    (folder / "data").mkdir()
-    with serving(folder / "data", PYTHONPATH=path, LPWD_WORKER_MEMORY="2GB") as live:
+    """A service with a task that takes memory that measuring has not seen."""
+    problem = PROBLEM.format(planted=str(folder / "planted"))
+    summary = "Takes more than was measured."
+    path = write_task(folder / "task", "hungry", problem, summary=summary, epochs=600)
+    with serving(folder, PYTHONPATH=path, LPWD_WORKER_MEMORY="2GB", **ONE_WORKER) as live:
         yield live
 
 
