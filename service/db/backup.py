@@ -112,10 +112,12 @@ def _refuse_while_used(database: Database) -> None:
     """Refuse where a process was heard of just now: what it holds in mind would not be so."""
     if schema.current(database) != schema.REVISIONS[-1]:
         return
+    now = utcnow()
     with database.read() as session:
         for table in (RunnerRow, HeartbeatRow):
-            seen = session.scalar(select(func.max(table.seen_at)))
-            if seen is not None and abs(utcnow() - seen) < HEARD_OF:
+            # Any of them: the newest may be a dead one's, from before the clock was set back.
+            lately = table.seen_at.between(now - HEARD_OF, now + HEARD_OF)
+            if session.scalar(select(table.id).where(lately).limit(1)) is not None:
                 raise BackupError(
                     "a runner or scheduler is at work on the database: stop the service before, "
                     f"or wait {HEARD_OF.total_seconds():.0f} s where it was killed"
@@ -180,7 +182,8 @@ def _portable(table: Table) -> Table:
     def portable(kind: Any) -> Any:
         if isinstance(kind, DateTime):
             return UTCDateTime()
-        return JSON() if isinstance(kind, JSON) else kind.as_generic()
+        # What is nothing stays nothing, and does not become JSON's null.
+        return JSON(none_as_null=True) if isinstance(kind, JSON) else kind.as_generic()
 
     columns = [Column(column.name, portable(column.type)) for column in table.columns]
     return Table(table.name, MetaData(), *columns)
