@@ -45,4 +45,6 @@ def next_after(cron: str, timezone: str, moment: datetime) -> datetime:
     Across a change of the clocks, times that are skipped come right after it, and times that are
     repeated come once (Debian's cron does so).
     """
-    return next(CronSim(cron, moment.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
+    # Asked in an hour's repetition, CronSim begins with times of the first one, which are over.
+    times = CronSim(cron, moment.astimezone(ZoneInfo(timezone)))
+    return next(at for at in (one.astimezone(UTC) for one in times) if at > moment)

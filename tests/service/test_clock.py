@@ -43,14 +43,26 @@ def test_half_past_two_across_the_end_of_summer_time():
     ]
 
 
+@pytest.mark.parametrize("minute", ["00", "10", "30", "50"])
+def test_in_the_repeated_hour_nothing_comes_that_has_been(minute):
+    moment = at(f"2026-10-25T02:{minute}+01:00")
+    following = next_after("30 2 * * *", "Europe/Berlin", moment)
+    assert following == at("2026-10-26T02:30+01:00")
+
+
 @pytest.mark.parametrize("start", ["2026-03-28T22:00+00:00", "2026-10-24T22:00+00:00"])
 def test_every_quarter_of_an_hour_is_that_whatever_the_clocks_do(start):
     found = times("*/15 * * * *", "Europe/Berlin", start, 24)
     assert {b - a for a, b in pairwise(found)} == {timedelta(minutes=15)}
 
 
+SOME_TIME = st.integers(1_600_000_000, 2_000_000_000)
+BACK = st.integers(-7200, 7200).map(lambda s: int(at("2026-10-25T02:00+01:00").timestamp()) + s)
+"""Where Berlin's clocks are set back."""
+
+
 @given(
-    st.integers(1_600_000_000, 2_000_000_000).map(lambda s: datetime.fromtimestamp(s, UTC)),
+    (SOME_TIME | BACK).map(lambda s: datetime.fromtimestamp(s, UTC)),
     st.sampled_from(["30 2 * * *", "*/7 * * * *", "0 0 29 2 *", "15 1 * * 1-5", "0 3 L * *"]),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
 )
