@@ -112,7 +112,7 @@ class Checkpoints:
     def load(self, study_id: str) -> list[Saved]:
         """Return a study's checkpoints; those that cannot be read are removed."""
         found = []
-        for path in sorted((self._folder / study_id).glob(f"*{SUFFIX}")):
+        for path in self._of(study_id):
             try:
                 found.append(_read(path))
             except UNREADABLE as error:
@@ -139,10 +139,17 @@ class Checkpoints:
         name = hashlib.sha256("".join(keys).encode()).hexdigest()[:32]
         return self._folder / study_id / f"{name}{SUFFIX}"
 
+    def _of(self, study_id: str) -> list[Path]:
+        """Return a study's files, none where another runner has just removed its folder."""
+        with suppress(FileNotFoundError):
+            return sorted((self._folder / study_id).glob(f"*{SUFFIX}"))
+        return []
+
     def _files(self) -> Iterator[tuple[Path, int]]:
-        for path in self._folder.glob(f"*/*{SUFFIX}"):
-            with suppress(FileNotFoundError):  # another runner has just removed it
-                yield path, path.stat().st_size
+        for study_id in self.studies():
+            for path in self._of(study_id):
+                with suppress(FileNotFoundError):  # likewise
+                    yield path, path.stat().st_size
 
 
 @contextmanager

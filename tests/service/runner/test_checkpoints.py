@@ -1,5 +1,8 @@
 """Checkpoints on disk: whole or not at all, and never a reason to fail."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -121,6 +124,23 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(folder, caplog):
     folder.write_text("a file where the folder should be")
     Checkpoints(folder, most_bytes=10**6).save("study", KEYS, set(), CURVES, b"state")
     assert "cannot be kept" in caplog.text
+
+
+def test_a_study_that_another_runner_removes_meanwhile_is_no_reason_to_fail(
+    checkpoints, monkeypatch
+):
+    checkpoints.save("ended", KEYS, set(), CURVES, b"state")
+    look = os.scandir
+
+    def removed(folder):
+        if Path(folder).name == "ended":
+            for file in Path(folder).iterdir():
+                file.unlink()
+            Path(folder).rmdir()
+        return look(folder)
+
+    monkeypatch.setattr(os, "scandir", removed)
+    assert checkpoints.save("study", KEYS, set(), CURVES, b"state")
 
 
 def pack():
