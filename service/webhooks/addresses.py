@@ -16,6 +16,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST = 2000
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_TRANSLATED = (
+    ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215
+    ipaddress.ip_network("::ffff:0:0:0/96"),  # RFC 2765
+)
+"""What a network of one's own may translate to IPv4 addresses, the metadata's too: how is its own
+affair, so that they cannot be told (RFC 6052)."""
 _UNICAST = ipaddress.ip_network("2000::/3")
 """All IPv6 addresses that the internet has; its registries give out no others (RFC 4291)."""
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
@@ -108,7 +114,13 @@ def check_addresses(host: str, addresses: Sequence[str], rules: Rules) -> None:
             )
 
 
-NEVER = frozenset({"which is no address of a machine", "where clouds keep their machines' secrets"})
+NEVER = frozenset(
+    {
+        "which is no address of a machine",
+        "where clouds keep their machines' secrets",
+        "of a translator, which may lead anywhere",
+    }
+)
 """Kinds that no setting allows."""
 _METADATA = frozenset(
     map(
@@ -135,6 +147,8 @@ def inner(address: Address) -> str | None:
         return inner(within)
     if address in _METADATA:
         return "where clouds keep their machines' secrets"
+    if any(address in network for network in _TRANSLATED):
+        return "of a translator, which may lead anywhere"
     if address.is_multicast or address.is_unspecified or address == _BROADCAST:
         return "which is no address of a machine"
     if address.is_loopback:

@@ -34,12 +34,16 @@ def enqueue(
         owner_id: Whose study it is about: some webhooks want to know of their owner's alone.
 
     Returns:
-        How many are told. Not those whose key has expired.
+        How many are told. Not those whose key has expired or was revoked.
     """
     told = (
         select(WebhookRow)
         .outerjoin(KeyRow, KeyRow.id == WebhookRow.owner_id)
-        .where(WebhookRow.enabled, or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > utcnow()))
+        .where(
+            WebhookRow.enabled,
+            KeyRow.revoked_at.is_(None),
+            or_(KeyRow.expires_at.is_(None), KeyRow.expires_at > utcnow()),
+        )
     )
     hooks = session.scalars(told).all()
     wanted = [

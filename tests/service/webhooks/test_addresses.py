@@ -100,7 +100,9 @@ def test_a_name_without_an_address_is_said_so():
 
 def test_metadata_stays_out_of_reach_whatever_is_allowed():
     clouds = ("169.254.169.254", "[fd20:ce::254]", "168.63.129.16", "100.100.100.200")
-    for address in (*clouds, "[::ffff:169.254.169.254]", "0.0.0.0", "224.0.0.1"):
+    within = ("[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::a9fe:a9fe]")
+    shifted = ("[64:ff9b:1:a9fe:a9:fe00::]", "[::ffff:0:a9fe:a9fe]")
+    for address in (*clouds, *within, *shifted, "0.0.0.0", "224.0.0.1"):
         with pytest.raises(AddressError):
             check_url(f"https://{address}/latest/meta-data", Rules(http=True, private=True))
     assert check_url("http://127.0.0.1:8080/", Rules(http=True, private=True)).port == 8080

@@ -287,6 +287,10 @@ def test_webhooks_of_keys_that_open_nothing_are_told_nothing(guarded, made, data
     assert states[made_by["eve"]] is DeliveryState.WAITING
     hook = guarded.get(f"{HOOKS}/{made_by['ann']}", headers=root).json()
     assert (hook["enabled"], hook["reason"]) == (False, "the key that made it was revoked")
+    again = guarded.patch(f"{HOOKS}/{hook['id']}", json={"enabled": True}, headers=root)
+    assert again.json()["enabled"]
+    with database.write() as session:
+        assert enqueue(session, WebhookEvent.STUDY_ENDED, {}) == 1
 
 
 def test_a_secret_is_changed_at_once(talking, database, receiver, tick):
