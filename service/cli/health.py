@@ -2,18 +2,19 @@
 
 import json
 import socket
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 import httpx
 import typer
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from service.cli.processes import open_database
 from service.db import utcnow
-from service.db.counters import last_seen
-from service.db.tables.processes import RunnerRow
+from service.db.tables.processes import HeartbeatRow, RunnerRow
 from service.scheduler import BEAT_EVERY
 from service.settings import Settings, settings
 
@@ -64,23 +65,17 @@ def _api(here: Settings) -> tuple[bool, str]:
 
 
 def _alive(here: Settings, process: Process) -> tuple[bool, str]:
+    bound = MISSED * (here.lease_seconds if process is Process.RUNNER else BEAT_EVERY)
     database = open_database(here)
-    host = socket.gethostname()[:200]
     try:
         with database.read() as session:
-            if process is Process.RUNNER:
-                bound = MISSED * here.lease_seconds
-                query = select(func.max(RunnerRow.seen_at)).where(RunnerRow.host == host)
-                seen = session.scalar(query)
-            else:
-                bound = MISSED * BEAT_EVERY
-                seen = last_seen(session, process, host)
+            seen = _last_seen(session, process, utcnow() + timedelta(seconds=bound))
     except SQLAlchemyError as error:
         return False, f"{process}: the database does not answer ({type(error).__name__})"
     finally:
         database.close()
     if seen is None:
-        return False, f"{process}: none was ever heard of on {host}"
+        return False, f"{process}: none was ever heard of on {_host()}"
     silent = (utcnow() - seen).total_seconds()
     said = f"{process}: heard of {max(0.0, silent):.0f} s ago"
     if silent > bound:
@@ -88,3 +83,22 @@ def _alive(here: Settings, process: Process) -> tuple[bool, str]:
     if silent < -bound:
         return False, f"{process}: not heard of since the clock was set back by {-silent:.0f} s"
     return True, said
+
+
+def _last_seen(session: Session, process: Process, latest: datetime) -> datetime | None:
+    """Return when such a process of this host was last heard of.
+
+    What was said after `latest` was said before the clock was set back, by one that may be gone
+    since: it is returned only where there is nothing else.
+    """
+    table: type[RunnerRow] | type[HeartbeatRow]
+    table = RunnerRow if process is Process.RUNNER else HeartbeatRow
+    query = select(table.seen_at).where(table.host == _host())
+    if table is HeartbeatRow:
+        query = query.where(HeartbeatRow.kind == process)
+    newest = query.order_by(table.seen_at > latest, table.seen_at.desc()).limit(1)
+    return session.scalar(newest)
+
+
+def _host() -> str:
+    return socket.gethostname()[:200]

@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -17,6 +17,8 @@ from service.db.tables.processes import CounterRow, HeartbeatRow
 
 LEASE_LOSSES = "lease_losses"
 """Studies whose runner fell silent, so that another took them."""
+AHEAD = timedelta(seconds=30)
+"""By which another machine's clock may be ahead."""
 
 
 def count(session: Session, name: str, by: int = 1) -> None:
@@ -63,9 +65,14 @@ class Heartbeat:
             session.execute(delete(HeartbeatRow).where(HeartbeatRow.id == self._row["id"]))
 
 
-def last_seen(session: Session, kind: str, host: str | None = None) -> datetime | None:
-    """Return when a process of a kind was last heard of, on a host or anywhere."""
-    query = select(func.max(HeartbeatRow.seen_at)).where(HeartbeatRow.kind == kind)
-    if host is not None:
-        query = query.where(HeartbeatRow.host == host)
-    return session.scalar(query)
+def last_seen(session: Session, kind: str) -> datetime | None:
+    """Return when a process of a kind was last heard of.
+
+    What was said in the future was said before the clock was set back, by one that may be gone
+    since: it does not count.
+    """
+    return session.scalar(
+        select(func.max(HeartbeatRow.seen_at)).where(
+            HeartbeatRow.kind == kind, HeartbeatRow.seen_at <= utcnow() + AHEAD
+        )
+    )

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from service.db import utcnow
-from service.db.tables.processes import RunnerRow
+from service.db.counters import Heartbeat, last_seen
+from service.db.tables.processes import HeartbeatRow, RunnerRow
 from service.db.tables.schedules import FiringRow, ScheduleRow
 from service.db.tables.studies import StudyRow
 from service.db.tables.webhooks import DeliveryRow
@@ -90,6 +91,17 @@ def test_a_runner_that_spoke_tomorrow_is_not_up(database):
         with database.read() as session:
             assert [one.up for one in everyone(session)] == [up]
         assert sweep(database) == swept
+
+
+def test_a_scheduler_that_spoke_tomorrow_hides_none_that_speaks_now(database):
+    Heartbeat(database, "scheduler").beat()
+    with database.write() as session:
+        session.execute(update(HeartbeatRow).values(seen_at=utcnow() + DAY))
+    with database.read() as session:
+        assert last_seen(session, "scheduler") is None
+    Heartbeat(database, "scheduler").beat()
+    with database.read() as session:
+        assert utcnow() - DAY < last_seen(session, "scheduler") <= utcnow()
 
 
 def test_the_time_left_is_as_the_runner_said(database, study):
