@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.archive.checks import check
@@ -15,6 +16,7 @@ from service.db import Database, utcnow
 from service.db.locks import Alone, alone
 from service.db.tables.searches import ImportanceRow, PointRow
 from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TagRow, TrialRow
+from service.db.trouble import deadlocked
 from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
@@ -26,6 +28,8 @@ Item = TypeVar("Item")
 
 ROWS = 500
 """Rows looked at in one query."""
+TRIES = 5
+"""How often an import is tried that waits for runners which wait for it."""
 RESULT = (
     *CURVES,
     "state",
@@ -69,10 +73,22 @@ def load(url: str, path: Path, *, max_trials: int, owner_id: str | None = None) 
     check(archive, max_trials=max_trials)
     database = Database(url)
     try:
-        with database.write() as session:
-            return store(session, archive, owner_id)
+        return _patiently(database, archive, owner_id)
     finally:
         database.close()
+
+
+def _patiently(database: Database, archive: Archive, owner_id: str | None) -> Imported:
+    """Write a checked archive, again where a runner waited for it in the meantime."""
+    tries = 0
+    while True:
+        try:
+            with database.write() as session:
+                return store(session, archive, owner_id)
+        except DBAPIError as error:
+            tries += 1
+            if tries == TRIES or not deadlocked(error):
+                raise
 
 
 def store(session: Session, archive: Archive, owner_id: str | None) -> Imported:
@@ -104,7 +120,9 @@ def store(session: Session, archive: Archive, owner_id: str | None) -> Imported:
 def _here(session: Session, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what is here of some trials, by key; until the commit nobody else changes it.
 
-    Who has just trained one is waited for, and waits for none of ours: events are numbered last.
+    Who has just trained one is waited for. He may wait for another of ours, as runners take them in
+    an order of their own: PostgreSQL then ends one of the two transactions, of which either is
+    tried again.
     """
     columns = [getattr(TrialRow, name) for name in ("key", *RESULT)]
     found: dict[str, dict[str, Any]] = {}

@@ -64,6 +64,14 @@ def passing(error: DBAPIError) -> Trouble:
     return found
 
 
+def deadlocked(error: DBAPIError) -> bool:
+    """Tell whether PostgreSQL ended a transaction because it and another waited for each other.
+
+    It may be tried again at once.
+    """
+    return getattr(error.orig, "sqlstate", None) == "40P01"
+
+
 class Patience:
     """Repeats a piece of work while the database does not answer.
 
