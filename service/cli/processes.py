@@ -134,12 +134,12 @@ def runner(verbose: VerboseOption = False) -> None:
 
     here = settings()
     log(here, verbose)
+    stop_with_parent()
     os.nice(here.runner_nice)  # before Ray is started: its workers take after this process
     share_datasets(here)
     check_plugins()
     open_database(here).close()
     stop = threading.Event()
-    stop_with_parent()
     try:
         process.run(here, stop)
     except (
@@ -161,12 +161,12 @@ def scheduler(verbose: VerboseOption = False) -> None:
 
     here = settings()
     log(here, verbose)
+    stop_with_parent()
     share_datasets(here)
     check_plugins()
     open_database(here).close()
     stop = threading.Event()
     stop_on_signals(stop)
-    stop_with_parent()
     try:
         process.run(here, stop)
     except TablesOutdatedError as error:

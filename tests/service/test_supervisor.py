@@ -1,6 +1,9 @@
 """The supervisor: starts again what crashes, and gives up, loudly, what crashes again and again."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,7 +11,7 @@ import psutil
 import pytest
 
 from service import supervisor
-from service.supervisor import GaveUpError, Supervisor
+from service.supervisor import STOP_WITH_STDIN, GaveUpError, Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -52,3 +55,16 @@ def test_what_does_not_end_is_killed(tmp_path):
         time.sleep(0.01)
     watching.stop()
     assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("process", ["runner", "scheduler"])
+def test_what_waits_for_its_database_ends_with_the_supervisor(process):
+    nobody = "postgresql://nobody@127.0.0.1:1/nothing"
+    done = subprocess.run(
+        [sys.executable, "-m", "service", process],
+        env={**os.environ, "LPWD_DATABASE_URL": nobody, STOP_WITH_STDIN: "1"},
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGTERM
