@@ -23,13 +23,14 @@ def regression_context(
     if found is None:
         return {"regression": None}
     titles = {one.optimizer: one.title for one in results.heatmaps}
+    before = found.before_id
     return {
         "regression": found,
         "declines": [
             (titles.get(one.optimizer, one.optimizer), figures(one, results.metric))
             for one in found.optimizers
         ],
-        "beside": urlencode([("study", found.before_id), ("study", study_id)]),
+        "beside": before and urlencode([("study", before), ("study", study_id)]),
     }
 
 

@@ -26,8 +26,8 @@ class Decline:
 class Regression:
     """A study that came out worse than the one that its schedule sent before."""
 
-    before_id: str
-    """That one."""
+    before_id: str | None
+    """That one; None where it is known to have been deleted since."""
     optimizers: tuple[Decline, ...]
 
     def to_json(self) -> dict[str, Any]:

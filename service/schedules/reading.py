@@ -1,5 +1,7 @@
 """Schedules, firings and regressions as pages show them."""
 
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
@@ -22,7 +24,11 @@ def regression_of(session: Session, study_id: str) -> Regression | None:
         .where(FiringRow.study_id == study_id, FiringRow.regression.is_not(None))
         .limit(1)
     ).first()
-    return None if found is None else Regression.from_json(found)
+    if found is None:
+        return None
+    told = Regression.from_json(found)
+    there = session.scalar(select(StudyRow.id).where(StudyRow.id == told.before_id))
+    return replace(told, before_id=there)
 
 
 def _view(session: Session, schedule: ScheduleRow) -> ScheduleView:

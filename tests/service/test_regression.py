@@ -85,6 +85,10 @@ def test_an_optimizer_that_came_out_worse_is_told(fire, database, client):
     assert "Came out worse" in client.get(f"/studies/{second}").text
     assert "Came out worse" not in client.get(f"/studies/{first}").text
     assert f'in <a href="/studies/{second}">' in client.get("/schedules").text
+    assert f"/studies/{first}" in client.get(f"/studies/{second}").text
+    client.delete(f"/api/v1/studies/{first}")
+    assert first not in client.get(f"/studies/{second}").text
+    assert "which was deleted since" in client.get(f"/studies/{second}").text
     client.delete(f"/api/v1/studies/{second}")
     assert '<span class="muted">never</span>' in client.get("/schedules").text
 
