@@ -29,10 +29,16 @@ async function replace(address) {
   holder.innerHTML = await answer.text();
   for (const fresh of holder.content.querySelectorAll("[data-part]")) {
     const old = document.querySelector(`[data-part="${CSS.escape(fresh.dataset.part)}"]`);
-    if (!old || old.querySelector("select:focus")) continue;
+    if (!old) continue;
+    if (old.querySelector("form :focus")) {
+      late.add(fresh.dataset.part);
+      continue;
+    }
     const [before, after] = [old, fresh].map((part) => [...part.querySelectorAll("details")]);
     const ticked = [...old.querySelectorAll("input:checked")].map((box) => box.value);
+    const picked = [...old.querySelectorAll("select")].map((list) => list.value);
     fresh.querySelectorAll("input").forEach((box) => (box.checked = ticked.includes(box.value)));
+    fresh.querySelectorAll("select").forEach((list, place) => (list.value = picked[place] ?? list.value));
     const focused = before.findIndex((one) => one.contains(document.activeElement));
     if (before.length === after.length) after.forEach((one, place) => (one.open = before[place].open));
     if (old.dataset.scale !== fresh.dataset.scale) panels().forEach((part) => due.add(part));
@@ -40,6 +46,9 @@ async function replace(address) {
     if (after[focused]) after[focused].querySelector("summary").focus();
   }
 }
+
+// Parts in whose form somebody chooses: they follow once the focus has left it.
+const late = new Set();
 
 const parts = () => [...document.querySelectorAll("[data-part]")].map((one) => one.dataset.part);
 const panels = () => parts().filter((part) => /^(panel|plane):/.test(part));
@@ -67,12 +76,26 @@ function chosen() {
   return reference ? `?reference=${encodeURIComponent(reference)}` : "";
 }
 
-// It takes the most to work out, so it follows at a distance: every ten seconds, and at the end.
+// It takes the most to work out, so it follows at a distance: once in ten seconds, and at the end.
 let compared = -Infinity;
-function withComparison(changed) {
-  const now = performance.now();
-  if (!changed.includes("robustness") || now - compared < 10000 || !parts().includes("difference")) return changed;
-  compared = now;
+let comparing;
+function followed() {
+  clearTimeout(comparing);
+  comparing = undefined;
+  compared = performance.now();
+}
+
+function withComparison(changed, study) {
+  if (!changed.includes("robustness") || !parts().includes("difference")) return changed;
+  const wait = compared + 10000 - performance.now();
+  if (wait > 0) {
+    comparing ??= setTimeout(() => {
+      followed();
+      refresh(["difference"], study);
+    }, wait);
+    return changed;
+  }
+  followed();
   return [...changed, "difference"];
 }
 
@@ -80,14 +103,23 @@ function followStudy(study) {
   const events = new EventSource(`/api/v1/studies/${encodeURIComponent(study)}/events`);
   // Whatever happened between this page and the connection, or while it was lost, is caught up on.
   events.addEventListener("open", () => {
-    compared = performance.now();
+    followed();
     refresh(parts(), study);
   });
-  events.addEventListener("changed", (event) => refresh(withComparison(JSON.parse(event.data).parts), study));
+  events.addEventListener("changed", (event) => {
+    refresh(withComparison(JSON.parse(event.data).parts, study), study);
+  });
   events.addEventListener("ended", async () => {
     events.close();
+    followed();
     await refresh(parts(), study);
     document.querySelector("[data-announce]").textContent = "The study has ended.";
+  });
+  document.addEventListener("focusout", (event) => {
+    if (!late.size || event.target.form?.contains(event.relatedTarget)) return;
+    const missed = [...late];
+    late.clear();
+    refresh(missed, study);
   });
 }
 

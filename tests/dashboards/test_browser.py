@@ -122,6 +122,37 @@ def test_the_comparison_follows_at_a_distance(watched: Watched, memory: Memory):
     assert asked == ["robustness,legend", "robustness,difference,legend"]
 
 
+def test_the_comparison_follows_a_last_result_too(watched: Watched, memory: Memory):
+    page = watched.page
+    memory.comparisons["01HZX", None] = comparison(value=0.05)
+    page.goto("/studies/01HZX")
+    page.wait_for_function(CAUGHT_UP)
+    memory.comparisons["01HZX", None] = comparison(value=-0.03)
+    page.evaluate("compared = performance.now() - 9000")
+    memory.tell("robustness")  # and nothing after it
+    expect(part(page, "difference")).to_contain_text("−3")
+
+
+def test_a_part_in_which_somebody_chooses_follows_once_they_are_done(
+    watched: Watched, memory: Memory
+):
+    page = watched.page
+    memory.comparisons["01HZX", None] = comparison(value=0.05)
+    page.goto("/studies/01HZX")
+    page.wait_for_function(CAUGHT_UP)
+    choice = page.get_by_label("Compare with")
+    choice.focus()
+    choice.select_option("adam-pwd")
+    memory.comparisons["01HZX", None] = comparison(value=-0.03)
+    memory.end()
+    expect(page.locator("[data-announce]")).to_have_text("The study has ended.")
+    page.get_by_role("button", name="Show", exact=True).focus()
+    expect(part(page, "difference")).to_contain_text("+5")
+    page.get_by_role("button", name="Light / dark").focus()
+    expect(part(page, "difference")).to_contain_text("−3")
+    expect(choice).to_have_value("adam-pwd")
+
+
 def test_a_burst_of_changes_is_one_request_after_the_one_under_way(
     watched: Watched, memory: Memory
 ):
