@@ -276,15 +276,17 @@ def test_what_is_started_again_meanwhile_waits_for_the_database(
     postgres, postgres_url, monkeypatch, tmp_path
 ):
     here = Settings(_env_file=None, database_url=postgres_url, data_dir=tmp_path)
+    opening = threading.Thread(target=lambda: open_database(here).close(), daemon=True)
     allow(postgres, here, "false")
-    with pytest.raises(CannotStartError, match="cannot be opened"):
-        open_database(here)
-    monkeypatch.setenv(STOP_WITH_STDIN, "1")
-    opening = threading.Thread(target=lambda: open_database(here).close())
-    opening.start()
-    opening.join(0.5)
-    assert opening.is_alive()
-    allow(postgres, here, "true")
+    try:
+        with pytest.raises(CannotStartError, match="cannot be opened"):
+            open_database(here)
+        monkeypatch.setenv(STOP_WITH_STDIN, "1")
+        opening.start()
+        opening.join(0.5)
+        assert opening.is_alive()
+    finally:
+        allow(postgres, here, "true")
     opening.join(30)
     assert not opening.is_alive()
 

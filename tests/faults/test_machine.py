@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -201,7 +202,10 @@ def finish(machine, client, task, study_id, undisturbed):
 
 
 def test_a_clock_that_leaps(live, machine, client, task, undisturbed, clock):
-    schedule = {"name": "hourly", "cron": "0 * * * *", "timezone": "UTC", "study": FIRED}
+    # Once a year: set back, the clock must lead to no other time that is then missed.
+    due = datetime.now(UTC) + timedelta(seconds=HOUR + 10)
+    cron = f"0 {due.hour} {due.day} {due.month} *"
+    schedule = {"name": "yearly", "cron": cron, "timezone": "UTC", "study": FIRED}
     httpx.post(f"{live.url}/api/v1/schedules", json=schedule).raise_for_status()
     study_id = under_way(client, task, LEAPT)
     clock.leap(HOUR)
