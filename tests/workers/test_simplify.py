@@ -203,14 +203,31 @@ def test_a_straight_line_takes_arguments_of_every_kind():
     same(program, various, x, places)
 
 
-def test_what_is_no_operator_of_pytorchs_runs_as_traced():
-    graph = make_fx(lambda x: [x + 1])(torch.ones(1, requires_grad=True))
+def calls_no_operator(graph, monkeypatch):
     call = next(node for node in graph.graph.nodes if node.op == "call_function")
     call.target = torch.Tensor.sub
+
+
+def holds_a_program(graph, monkeypatch):
+    graph.inner = make_fx(lambda x: [x])(torch.ones(1))
+    with graph.graph.inserting_before(next(iter(graph.graph.nodes)).next):
+        graph.graph.get_attr("inner")
+
+
+def another_release(graph, monkeypatch):
+    monkeypatch.delattr(torch._C, "_create_function_from_graph")
+
+
+@pytest.mark.parametrize("change", [calls_no_operator, holds_a_program, another_release])
+def test_what_the_interpreter_cannot_run_runs_as_traced_and_is_told(change, monkeypatch, caplog):
+    graph = make_fx(lambda x: [x - 1])(torch.ones(1, requires_grad=True))
+    change(graph, monkeypatch)
     graph.recompile()
     (found,) = straight_line(graph)(torch.ones(1, requires_grad=True))
     assert found.item() == 0
     assert not found.requires_grad
+    assert "runs node by node" in caplog.text
+    caplog.clear()
 
 
 def test_an_operators_complaint_is_its_own():

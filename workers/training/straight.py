@@ -17,7 +17,6 @@ from torch.fx import GraphModule, Node
 
 logger = logging.getLogger(__name__)
 
-TENSORS = torch._C.ListType.ofTensors()
 MEMORY_FORMATS = {
     torch.contiguous_format: 0,
     torch.preserve_format: 1,
@@ -41,15 +40,19 @@ def straight_line(module: GraphModule) -> Callable[..., list[Tensor]]:
         module: Its nodes call operators on tensors and plain values. Tensors it holds are kept.
 
     Returns:
-        A function of the program's inputs that returns the list of its outputs. Where an operator
-        is none of TorchScript's, as those of other packages may not be, the program as it is.
+        A function of the program's inputs that returns the list of its outputs. Where TorchScript
+        cannot hold the program, the program as it is.
     """
+    plain = without_gradients(module)
     try:
         graph = _Graph(module)
-    except NotWrittenError as error:
-        logger.info("runs node by node: %s", error)
-        return without_gradients(module)
-    return _runner(graph.function(), graph.outputs, without_gradients(module))
+        return _runner(graph.function(), graph.outputs, plain)
+    except Exception as error:
+        # Of any kind: the names below are private to PyTorch, and what they refuse, and how, is
+        # another release's to change. Node by node every program runs.
+        said = str(error).strip().splitlines() or [""]
+        logger.warning("runs node by node, slower: %s: %s", type(error).__name__, said[0])
+        return plain
 
 
 def without_gradients(function: Callable[..., list[Tensor]]) -> Callable[..., list[Tensor]]:
@@ -97,6 +100,7 @@ class _Graph:
         self._values: dict[Node, Any] = {}
         """What each node gives: a value, or a list of them."""
         self._constants: dict[tuple[type, str], Any] = {}
+        self._tensors = torch._C.ListType.ofTensors()
         for node in module.graph.nodes:
             self._add(node)
 
@@ -139,7 +143,7 @@ class _Graph:
         call = self._insert(schema.name, inputs, len(schema.returns))
         lists = [isinstance(one.type, torch.ListType) for one in schema.returns]
         if lists == [True]:
-            call.output().setType(TENSORS)
+            call.output().setType(self._tensors)
         # Which overload it is follows from the types of the arguments.
         if call.schema().partition("(")[0].partition(".")[0] != schema.name:
             raise NotWrittenError(f"TorchScript has no {schema.name}.{schema.overload_name}")
