@@ -1,6 +1,7 @@
 """Things by name: each registered once, those of installed packages joining when first needed."""
 
 import difflib
+import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
@@ -36,10 +37,12 @@ class Registry(Generic[Item]):
         self._plugins = plugins
         self._clash = clash
         self._complete = False
+        self._lock = threading.RLock()  # a plug-in may look things up while it is loaded
 
     def add(self, item: Item) -> None:
         """Register an item. Names are never replaced: what one means must not depend on order."""
-        self._join(self._items, item)
+        with self._lock:
+            self._join(self._items, item)
 
     def get(self, name: str) -> Item | None:
         """Return the item of that name, None where there is none. Own items need no plug-in."""
@@ -60,11 +63,14 @@ class Registry(Generic[Item]):
     def _load(self) -> None:
         if self._complete:
             return
-        offered = list(self._plugins())
-        items = dict(self._items)  # completed apart: after an error the next call raises it again
-        for item in offered:
-            self._join(items, item)
-        self._items, self._complete = items, True
+        with self._lock:
+            if self._complete:  # by another thread, meanwhile
+                return
+            offered = list(self._plugins())
+            items = dict(self._items)  # completed apart: after an error the next call raises again
+            for item in offered:
+                self._join(items, item)
+            self._items, self._complete = items, True
 
     def _join(self, items: dict[str, Item], item: Item) -> None:
         if item.name in items:
