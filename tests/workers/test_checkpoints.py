@@ -87,6 +87,18 @@ def test_what_is_no_checkpoint_is_refused(trial, how, tmp_path):
         all_of(pack, checkpoint=broken)
 
 
+def test_memory_that_runs_out_makes_no_checkpoint_a_bad_one(trial, monkeypatch):
+    pack = Pack((trial(epochs=2),))
+    checkpoint = all_of(pack)[0].checkpoint
+
+    def load(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+
+    monkeypatch.setattr(torch, "load", load)
+    with pytest.raises(RuntimeError, match="can't allocate"):
+        all_of(pack, checkpoint=checkpoint)
+
+
 def test_a_checkpoint_runs_no_code(trial, tmp_path):
     import pickle
 

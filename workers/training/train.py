@@ -9,6 +9,7 @@ from pickle import UnpicklingError
 import torch
 
 from workers.contracts import EpochReport, Pack
+from workers.memory import is_exhausted
 from workers.training.run import StackedRun
 
 LEAVE = 0.25
@@ -84,6 +85,8 @@ def _resume(run: StackedRun, checkpoint: bytes) -> tuple[set[int], set[int]]:
         state = torch.load(io.BytesIO(checkpoint), map_location=run.device, weights_only=True)
         keys, found = state["trials"], state["run"]
     except _UNREADABLE as error:
+        if is_exhausted(error):  # which says nothing of the bytes
+            raise
         raise ValueError(f"not a checkpoint of this engine: {error}") from error
     if keys != [trial.key for trial in run.pack.trials]:
         raise ValueError("the checkpoint is of other trials than the pack's")
