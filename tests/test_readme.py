@@ -144,3 +144,7 @@ def test_the_image_holds_every_package():
     recipe = COMPOSE["x-lpwd"]["build"]["dockerfile_inline"]
     for package in ("lpwd", "workers", "service", "dashboards"):
         assert f"COPY {package} {package}" in recipe
+
+
+def test_the_image_holds_a_compiler_for_compiled_steps():
+    assert re.search(r"apt-get install .*g\+\+", COMPOSE["x-lpwd"]["build"]["dockerfile_inline"])

@@ -42,7 +42,7 @@ class NumericMode:
     channels_last: bool = False
     """Images and convolution weights with the channels innermost in memory."""
     compile: bool = False
-    """Loss, gradients and updates as `torch.compile` makes them; eager where no compiler is."""
+    """Loss, gradients and updates as TorchInductor makes them; eager where no compiler is."""
     cuda_graphs: bool = False
     """Steps recorded once and replayed on a GPU; no difference on a CPU."""
 

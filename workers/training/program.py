@@ -117,10 +117,15 @@ def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
 
 
 def compiler_for(device: torch.device) -> bool:
-    """Tell whether `torch.compile` finds what it needs on this machine."""
+    """Tell whether TorchInductor finds what it needs on this machine.
+
+    Compiled programs call their kernels from C++, wherever these run, and Triton has C of its own.
+    """
+    if not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++")):
+        return False
     if device.type == "cuda":
         return torch.utils._triton.has_triton() and shutil.which("cc") is not None
-    return any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "clang++"))
+    return True
 
 
 class Replayed:
