@@ -247,7 +247,13 @@ class Runner:
                 """Raises `WorkersLostError`."""
                 self.connection.check()
                 here = self.pool.cluster()
-                return SearchProcess(job, here.address, gpu=here.gpu, devices=here.devices)
+                return SearchProcess(
+                    job,
+                    here.address,
+                    gpu=here.gpu,
+                    devices=here.devices,
+                    memory=self.settings.worker_memory,
+                )
 
             return SearchRun(
                 self.database,

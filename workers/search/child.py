@@ -51,7 +51,14 @@ class Line:
 
 
 def main(
-    job: SearchJob, address: str, *, gpu: bool, devices: int, folder: str, connection: Connection
+    job: SearchJob,
+    address: str,
+    *,
+    gpu: bool,
+    devices: int,
+    memory: int | None,
+    folder: str,
+    connection: Connection,
 ) -> None:
     """Search until every optimizer's budget is used up. Runs in a process of its own.
 
@@ -60,6 +67,7 @@ def main(
         address: Of the Ray cluster.
         gpu: Whether to train on GPUs, one a point; else on CPU cores.
         devices: Points trained at a time.
+        memory: Bytes that a worker on a CPU may take for a point; None for all there is.
         folder: For what Ray Tune insists on writing.
         connection: To the runner.
     """
@@ -69,7 +77,7 @@ def main(
     os.environ.update(QUIET)
     line = Line(connection)
     try:
-        _search(job, address, gpu=gpu, devices=devices, folder=folder, line=line)
+        _search(job, address, gpu=gpu, devices=devices, memory=memory, folder=folder, line=line)
     except Exception as error:
         lines = str(error).strip().splitlines() or [""]
         line.tell(SearchBroken(f"{type(error).__name__}: {lines[0]}"))
@@ -85,7 +93,14 @@ def _end_with_parent() -> None:
 
 
 def _search(
-    job: SearchJob, address: str, *, gpu: bool, devices: int, folder: str, line: Line
+    job: SearchJob,
+    address: str,
+    *,
+    gpu: bool,
+    devices: int,
+    memory: int | None,
+    folder: str,
+    line: Line,
 ) -> None:
     import optuna
     import ray
@@ -108,7 +123,7 @@ def _search(
         )
         for label, past in job.past.items():
             scheduler.recall(label, past)
-    searcher = SearchEach(job, gpu=gpu, ask=line.ask, tell=line.tell)
+    searcher = SearchEach(job, gpu=gpu, memory=memory, ask=line.ask, tell=line.tell)
     resources = {"CPU": 0.0, "GPU": 1.0} if gpu else {"CPU": 1.0}
     tune.Tuner(
         tune.with_resources(PointTrainable, resources),

@@ -87,6 +87,7 @@ class SearchProcess:
         *,
         gpu: bool,
         devices: int,
+        memory: int | None = None,
         silence: float = SILENCE,
         stall: float = STALL,
     ) -> None:
@@ -97,6 +98,7 @@ class SearchProcess:
             address: Of the Ray cluster to train on, which has free devices.
             gpu: Whether to train on GPUs.
             devices: Points trained at a time.
+            memory: Bytes that a worker on a CPU may take for a point; all there is by default.
             silence: Seconds without a sign of life after which it hangs.
             stall: Seconds without an epoch after which it stands still, at least.
         """
@@ -109,6 +111,7 @@ class SearchProcess:
             kwargs={
                 "gpu": gpu,
                 "devices": devices,
+                "memory": memory,
                 "folder": self._folder.name,
                 "connection": theirs,
             },

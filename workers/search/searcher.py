@@ -54,12 +54,15 @@ class _Open:
 class SearchEach(Searcher):
     """One `OptunaSearch` an optimizer, in turn; tells what becomes of every point."""
 
-    def __init__(self, job: SearchJob, *, gpu: bool, ask: Ask, tell: Tell) -> None:
+    def __init__(
+        self, job: SearchJob, *, gpu: bool, memory: int | None, ask: Ask, tell: Tell
+    ) -> None:
         """Tell Optuna of the points that ended before.
 
         Args:
             job: What to search.
             gpu: Whether points are trained on GPUs.
+            memory: Bytes that a worker on a CPU may take for a point; None for all there is.
             ask: Announces a point; returns its trials' results where all are known.
             tell: Takes what happens to points.
         """
@@ -67,6 +70,7 @@ class SearchEach(Searcher):
         super().__init__(metric=SCORE, mode=mode)
         self._job = job
         self._gpu = gpu
+        self._memory = memory
         self._ask = ask
         self._tell = tell
         self._optimizers = {one.label: one for one in job.search.optimizers}
@@ -114,7 +118,9 @@ class SearchEach(Searcher):
         record = PointRecord(len(search.seeds), self._job.chance)
         self._open[trial_id] = _Open(label, number, parameters, record)
         pack = Pack(search.trials(optimizer, parameters))
-        task = PointTask(label, number, pack, self._job.chance, self._gpu, known)
+        task = PointTask(
+            label, number, pack, self._job.chance, gpu=self._gpu, memory=self._memory, known=known
+        )
         return {TASK: task}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
