@@ -20,14 +20,13 @@ import torch
 from benchmarks.packs import WARM, pack, seconds_each, steps
 from benchmarks.report import headline, one_thread, parser, table, verdict, write
 from benchmarks.stacks import require_perf, sampled
+from service.runner.sizing import MEASURED
 from workers.packing import best_size
 from workers.training import StackedRun
 from workers.training.measure import measure
 from workers.training.program import compiler_for
 
 TASKS = ("digits-mlp", "digits-cnn", "mnist1d-gru")
-LARGEST = 128
-"""Trials of the largest pack that the planner is asked about."""
 TARGET = 0.05
 SHOWN = 8
 SECONDS = 8.0
@@ -37,8 +36,8 @@ TorchInductor made."""
 
 
 def planned_size(task: str) -> int:
-    """Return how many trials the planner would train together."""
-    trials = pack(task, LARGEST).trials
+    """Return how many trials the planner would train together, had it as many as it looks at."""
+    trials = pack(task, MEASURED).trials
     epochs = trials[0].budget.epochs
     return best_size(measure(trials, epochs=len(trials) * epochs), epochs=epochs)
 
