@@ -16,13 +16,15 @@ from typing import Any
 import httpx
 import psutil
 
+TAIL = 2000
+"""Characters of the log that an error ends with."""
+
 
 class Service:
     """`lpwd` commands as processes on one database."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self._folder = folder
-        self._log = (folder / "log").open("ab")
+        self._log = folder / "log"
         self._env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LPWD_")},
             "LPWD_DATABASE_URL": url,
@@ -33,15 +35,17 @@ class Service:
 
     @contextmanager
     def run(self, command: str) -> Iterator[psutil.Process]:
-        """Run one until the block ends; the block begins when the API answers."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", command],
-            env=self._env,
-            stdout=self._log,
-            stderr=self._log,
-        )
+        """Run one until the block ends; the block begins when the API answers.
+
+        Raises:
+            RuntimeError: It ended before that.
+        """
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service", command], env=self._env, stdout=log, stderr=log
+            )
         try:
-            self._await()
+            self._await(process)
             yield psutil.Process(process.pid)
         finally:
             process.terminate()
@@ -53,13 +57,15 @@ class Service:
             one for one in process.children(recursive=True) if one.cmdline()[-1:] == ["api"]
         )
 
-    def _await(self) -> None:
-        while True:
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None:
             try:
                 if httpx.get(f"{self.url}/healthz", trust_env=False).is_success:
                     return
             except httpx.TransportError:
                 time.sleep(0.01)
+        said = self._log.read_text(errors="replace")[-TAIL:]
+        raise RuntimeError(f"`lpwd` ended with {process.returncode} at its start: {said}")
 
 
 def _free_port() -> int:

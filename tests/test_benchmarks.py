@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load_service import Service
+
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = sorted(
     path.stem for path in (ROOT / "benchmarks").glob("*.py") if "def main()" in path.read_text()
@@ -54,3 +56,10 @@ def test_ways_that_run_the_same_loop_agree_to_the_bit(tmp_path):
     one, other = (found["outcomes"][way][0]["accuracies"] for way in ways)
     assert one == other
     assert found["machine"]["cores"] >= 1
+
+
+def test_a_service_that_does_not_start_ends_a_benchmark(tmp_path):
+    service = Service(tmp_path, "sqlite:///unused.db")
+    failed = pytest.raises(RuntimeError, match=r"(?s)ended with 2 at its start.*no-such-command")
+    with failed, service.run("no-such-command"):
+        pass
