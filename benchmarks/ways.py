@@ -74,7 +74,13 @@ def _tune(grid: Grid, trainable: Any, *, reuse: bool) -> Outcome:
     import ray
     from ray import tune
 
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    # A cluster of its own: the address of another may be left over from one that is gone.
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
