@@ -28,7 +28,8 @@ _KEY = re.compile(r"\blpwd_[A-Za-z0-9]+_[A-Za-z0-9_-]{8,}")
 
 
 _PERHAPS = re.compile(
-    r"://|authorization|cookie|api[_-]?key|bearer|basic|token|passw|secret|lpwd_", re.IGNORECASE
+    r"://|authorization|cookie|api[_-]?key|bearer|basic|token|passw|secret|lpwd_|whsec_",
+    re.IGNORECASE,
 )
 """What a text holds in which any of these finds something: most hold none of it."""
 

@@ -51,7 +51,10 @@ async def _report(
     comparisons: ComparisonsOf,
     reference: str | None,
     write: Callable[[Report], bytes],
+    base: str = "",
 ) -> Response:
+    """Answer with a report; `base` is the address of this service, where that is in it."""
+
     def make(session: Session) -> Callable[[], bytes]:
         found = gather(
             session,
@@ -64,7 +67,7 @@ async def _report(
         )
         return lambda: write(found)
 
-    about = (reference, view.split, view.tolerance)
+    about = (reference, view.split, view.tolerance, base)
     return await view.answers.give(view.request, kind, [view.study_id], about, make)
 
 
@@ -93,7 +96,12 @@ async def report_markdown(
     """Return a report in Markdown; its figures are addresses of this service."""
     base = str(view.request.base_url)
     return await _report(
-        view, MARKDOWN, comparisons, reference, lambda found: to_markdown(found, base).encode()
+        view,
+        MARKDOWN,
+        comparisons,
+        reference,
+        lambda found: to_markdown(found, base).encode(),
+        base,
     )
 
 

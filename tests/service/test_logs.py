@@ -22,6 +22,7 @@ TEXTS = [
     f"GET /hook?token={SECRET}&x=1",
     f'"password": "{SECRET}"',
     "the key lpwd_0123abcd_aBcDeFgHiJkLmNoP was revoked",
+    "signed with whsec_aBcDeFgHiJkLmNoP",
 ]
 
 

@@ -141,6 +141,15 @@ def test_a_report_in_markdown_escapes_and_points_to_pictures(client, trained):
     assert widths == {10}
 
 
+def test_a_report_in_markdown_names_the_service_as_it_was_asked(client, trained):
+    tags = set()
+    for host in ("localhost:8000", "testserver", "localhost:8000"):
+        answer = client.get(f"{trained}/report.md", headers={"Host": host})
+        assert f"(http://{host}{trained}/heatmap.png)" in answer.text
+        tags.add(answer.headers["etag"])
+    assert len(tags) == 2
+
+
 def test_a_report_in_latex_compiles(client, trained, tmp_path):
     answer = client.get(f"{trained}/report.tex")
     text = answer.text
