@@ -7,12 +7,24 @@ added here, so that each operation names exactly what it may answer.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.problems import COMMON, OF_BODIES, OF_CHANGES, OF_NAMES, PROBLEMS, Problem, problems
+from service.access.rules import rule_of
+from service.problems import (
+    OF_ACCESS,
+    OF_BODIES,
+    OF_CHANGES,
+    OF_HEADS,
+    OF_NAMES,
+    OF_PARAMETERS,
+    PROBLEMS,
+    Problem,
+    problems,
+)
 
 API = "/api/v1"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -120,25 +132,31 @@ def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[st
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     """Give an operation its name, what it needs, and what it may answer besides its own."""
     operation["operationId"] = _name(operation["operationId"], path, method, operation)
-    if not path.startswith(f"{API}/"):
-        return
-    names = any(parameter["in"] == "path" for parameter in operation.get("parameters", ()))
     # What routers say of all their routes is said below of those that it holds for.
     own = {
         status: answer
         for status, answer in operation["responses"].items()
         if answer != PROBLEMS.get(int(status))
     }
-    answers = problems(
-        *COMMON,
-        *(OF_BODIES if "requestBody" in operation else ()),
-        *(() if method == "get" else OF_CHANGES),
-        *(OF_NAMES if names else ()),
-    )
+    keyed = rule_of(path).role(method.upper()) is not None
+    answers = problems(*OF_HEADS, *(OF_ACCESS if keyed else ()), *_of_form(path, method, operation))
     operation["responses"] = _sorted(
         {str(status): answer for status, answer in answers.items()} | own
     )
-    operation["security"] = [{}, {BEARER: []}]
+    if keyed:
+        operation["security"] = [{}, {BEARER: []}]
+
+
+def _of_form(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[HTTPStatus]:
+    """Yield the errors that an operation of this form may answer."""
+    if path.startswith(f"{API}/"):
+        yield from OF_PARAMETERS
+    if "requestBody" in operation:
+        yield from OF_BODIES
+    if method != "get":
+        yield from OF_CHANGES
+    if any(parameter["in"] == "path" for parameter in operation.get("parameters", ())):
+        yield from OF_NAMES
 
 
 def _sorted(responses: Mapping[str, Any]) -> dict[str, Any]:

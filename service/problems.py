@@ -65,18 +65,22 @@ MEANING = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; nothing was changed",
     HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left; nothing was changed",
 }
-COMMON = (
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
+OF_HEADS = (
     HTTPStatus.REQUEST_URI_TOO_LONG,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    HTTPStatus.MISDIRECTED_REQUEST,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+)
+"""What any request may be answered."""
+OF_ACCESS = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
-"""What any request to the API may be answered: every route refuses parameters unknown to it."""
+"""Besides, where it matters who asks: keys are looked up in the database."""
+OF_PARAMETERS = (HTTPStatus.UNPROCESSABLE_ENTITY,)
+"""Besides, under the API: every route refuses parameters unknown to it."""
 OF_BODIES = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -92,8 +96,7 @@ OF_NAMES = (HTTPStatus.NOT_FOUND,)
 def problems(*statuses: int, **meanings: str) -> dict[int | str, dict[str, Any]]:
     """Declare errors of a route, for its `responses=`.
 
-    `COMMON`, `OF_BODIES`, `OF_CHANGES` and `OF_NAMES` go without saying: `service.openapi` adds
-    them.
+    All that `OF_…` lists goes without saying: `service.openapi` adds it.
 
     Args:
         statuses: HTTP statuses of `MEANING`.

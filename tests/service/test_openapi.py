@@ -111,19 +111,38 @@ def test_bodies_have_examples(document):
 def test_every_operation_names_its_errors_and_no_other(document):
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path, _, operation in operations(document):
-        if not path.startswith("/api/v1/"):
-            continue
         answers = operation["responses"]
-        assert {"401", "403", "421", "422", "429", "503"} <= answers.keys()
+        assert {"414", "415", "431"} <= answers.keys()
         assert "default" not in answers
         assert ("404" in answers) >= ("{" in path)
         assert ({"400", "413"} <= answers.keys()) == ("requestBody" in operation)
+        assert ("422" in answers) == path.startswith("/api/v1/")
         for status, answer in answers.items():
-            if status >= "4":
+            if status >= "4" and (path, status) != ("/readyz", "503"):
                 assert answer["content"] == problem, (path, status)
                 assert answer["description"]
-        assert {"key": []} in operation["security"]
+        needs_a_key = {"401", "403", "421", "429", "503"} <= answers.keys()
+        assert needs_a_key == (path not in {"/healthz", "/readyz"})
+        assert ({"key": []} in operation.get("security", [])) == needs_a_key
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+def test_every_operation_refuses_as_it_says(guarded, document):
+    for path, method, operation in operations(document):
+        address = re.sub(r"\{\w+\}", "x", path)
+        for status, odd in (
+            ("401", {}),
+            ("401", {"headers": {"Authorization": "Bearer lpwd_nobody_s"}}),
+            ("421", {"headers": {"Host": "elsewhere.example.org"}}),
+            ("414", {"params": {"long": "a" * 9000}}),
+            ("415", {"headers": {"Content-Encoding": "gzip"}}),
+            ("431", {"headers": {"X-Long": "a" * 40_000}}),
+        ):
+            answer = guarded.request(method, address, **odd)
+            if status in operation["responses"]:
+                assert str(answer.status_code) == status, (method, path)
+                assert answer.headers["content-type"] == MEDIA_TYPE
+            assert str(answer.status_code) in operation["responses"], (method, path, status)
 
 
 def configured(document):
