@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str = ""
-    """Any SQLAlchemy URL; empty: a SQLite file in `data_dir`."""
+    """Of a SQLite file or a PostgreSQL database; empty: a SQLite file in `data_dir`."""
     data_dir: Path = Path("data")
     """Where the SQLite file and the checkpoints of running packs lie."""
     datasets_dir: Annotated[Path, AfterValidator(data.absolute)] = Field(
@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     `X-Forwarded-For` is taken for the sender's address, which rates count by."""
     rate_reads: Rate = "6000/minute"
     """Requests that read which a key may make, or an address without one; `off` for any number.
-    None of the rates count where nobody needs a key."""
+    Where nobody needs a key, only requests that come with one are counted."""
     rate_writes: Rate = "600/minute"
     """Likewise, requests that change something."""
     rate_logins: Rate = "10/minute"
