@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details."""
 
+import errno
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -26,6 +27,8 @@ PASSING = frozenset({Trouble.LOCKED, Trouble.UNREACHABLE})
 """Trouble that mostly ends by itself."""
 RETRY_AFTER = 5
 """Seconds after which to try again then."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk without room, or without what a user may have of it."""
 
 
 class Violation(BaseModel):
@@ -63,7 +66,7 @@ MEANING = {
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests; `Retry-After` says when to go on",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers are too large",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; nothing was changed",
-    HTTPStatus.INSUFFICIENT_STORAGE: "The database has no room left; nothing was changed",
+    HTTPStatus.INSUFFICIENT_STORAGE: "There is no room left on a disk; nothing was changed",
 }
 OF_HEADS = (
     HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -113,6 +116,8 @@ _CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 PROBLEMS = problems(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 """What `service.openapi` would add to most routes anyway; FastAPI documents 422s of its own where
 they are not named."""
+NO_ROOM = problems(insufficient_storage="There is no room for the file on the service's disk")
+"""Of routes that answer with files."""
 
 
 def install(app: FastAPI) -> None:
@@ -122,6 +127,7 @@ def install(app: FastAPI) -> None:
         (RequestValidationError, _validation),
         (HTTPException, _http),
         (DBAPIError, _database),
+        (OSError, _system),
         (DashboardError, _drawing),
         (Exception, _unexpected),
     ):
@@ -137,7 +143,10 @@ def answer_error(request: Request, error: ServiceError | DBAPIError) -> Response
 
 def _service(request: Request, error: ServiceError) -> Response:
     errors = [(error.field, error.detail)] if error.field else []
-    return problem(request, error.status, error.kind, error.title, error.detail, errors)
+    answer = problem(request, error.status, error.kind, error.title, error.detail, errors)
+    if error.status is HTTPStatus.REQUEST_TIMEOUT:
+        answer.headers["Connection"] = "close"  # the rest of the body is not waited for
+    return answer
 
 
 def _validation(request: Request, error: RequestValidationError) -> Response:
@@ -207,6 +216,21 @@ _TROUBLES = {
         "The database does not answer",
     ),
 }
+
+
+def _system(request: Request, error: OSError) -> Response:
+    # Who first asks for the folder of temporary files on a full disk is told that there is none.
+    if error.errno not in FULL and "No usable temporary directory" not in str(error):
+        raise error  # a mistake of ours, to be logged as such
+    logger.error("no room for a temporary file: %s", error)
+    return problem(
+        request,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        "disk-full",
+        "The disk has no room left",
+        "nothing was changed; the disk that holds temporary files is full: make room on it, or set "
+        "TMPDIR to another, then try again",
+    )
 
 
 def _drawing(request: Request, error: DashboardError) -> Response:

@@ -1,5 +1,6 @@
 """`/studies/{id}/archive` and `/studies/import`."""
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,17 +14,19 @@ from fastapi.responses import JSONResponse
 from service.access.identity import IdentityOf
 from service.answers import Kind
 from service.app_state import AnswersOf, DatabaseOf, RendererOf, SettingsOf
-from service.archive.errors import ArchiveTooLargeError
+from service.archive.errors import ArchiveTooLargeError, ArchiveTooSlowError
 from service.archive.schemas import ImportAnswer
 from service.archive.storing import Imported, load
 from service.archive.writing import require_ended, write
 from service.conditional import NOT_CHANGED
 from service.heatmaps.endpoints import content
-from service.problems import PROBLEMS
+from service.problems import NO_ROOM, PROBLEMS
 
 router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)
 
 ARCHIVE = Kind("lpwd.zip", "application/zip", compress=False)
+SLOWEST = 600.0
+"""Seconds that an archive may take to come."""
 STATE: dict[int | str, dict[str, Any]] = {
     409: {**PROBLEMS[422], "description": "Not possible in the study's present state"}
 }
@@ -42,7 +45,7 @@ BODY = {
 @router.get(
     "/{study_id}/archive",
     response_class=Response,
-    responses={**NOT_CHANGED, **STATE, **content(ARCHIVE, "A study as one file")},
+    responses={**NOT_CHANGED, **STATE, **NO_ROOM, **content(ARCHIVE, "A study as one file")},
 )
 async def archive(
     request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
@@ -82,7 +85,13 @@ async def import_study(
     studies that share the trials, so importing takes an admin's key, and trust in whoever trained.
     """
     with _temporary() as (file, path):
-        await _receive(request, file, settings.max_import_bytes)
+        try:
+            async with asyncio.timeout(SLOWEST):
+                await _receive(request, file, settings.max_import_bytes)
+        except TimeoutError as error:
+            raise ArchiveTooSlowError(
+                f"the archive has not come within {SLOWEST:g} s; send it again from nearer by"
+            ) from error
         found: Imported = await run_in_threadpool(
             renderer.aside,
             _load,

@@ -13,6 +13,14 @@ class ArchiveRefusedError(ServiceError):
     title = "This archive cannot be imported"
 
 
+class ArchiveTooSlowError(ServiceError):
+    """A file has not come in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    kind = "too-slow"
+    title = "Too slow"
+
+
 class ArchiveTooLargeError(ServiceError):
     """A file, or what it unpacks to, is larger than this installation takes."""
 

@@ -23,7 +23,7 @@ from service.heatmaps import parquet, trial_files
 from service.heatmaps.exports import to_columns, to_csv, to_json
 from service.heatmaps.model import StudyResults
 from service.heatmaps.queries import DEFAULT_TOLERANCE, ResultsCache
-from service.problems import PROBLEMS
+from service.problems import NO_ROOM, PROBLEMS
 from service.studies.repository import row
 from workers.contracts import ENGINE_VERSION
 
@@ -258,7 +258,9 @@ async def heatmap_png(
 
 
 @router.get(
-    "/trials.csv", response_class=Response, responses=content(TRIALS_CSV, "One line a trial")
+    "/trials.csv",
+    response_class=Response,
+    responses={**NO_ROOM, **content(TRIALS_CSV, "One line a trial")},
 )
 async def trials_csv(
     request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
@@ -274,7 +276,7 @@ async def trials_csv(
 @router.get(
     "/trials.parquet",
     response_class=Response,
-    responses=content(TRIALS_PARQUET, "One row a trial"),
+    responses={**NO_ROOM, **content(TRIALS_PARQUET, "One row a trial")},
 )
 async def trials_parquet(
     request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf

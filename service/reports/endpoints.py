@@ -12,7 +12,7 @@ from service.app_state import AnswersOf, ComparisonsOf, DatabaseOf, RendererOf
 from service.comparison.endpoints import ReferenceOf
 from service.conditional import NOT_CHANGED
 from service.heatmaps.endpoints import CONFLICT, Results, content
-from service.problems import PROBLEMS
+from service.problems import NO_ROOM, PROBLEMS
 from service.reports.content import Report, gather
 from service.reports.manifest import write_manifest
 from service.reports.rendering import to_html, to_latex, to_markdown
@@ -32,7 +32,7 @@ POLICY = {
 }
 
 
-@router.get("/manifest", response_model=dict[str, Any])
+@router.get("/manifest", response_model=dict[str, Any], responses=NO_ROOM)
 async def read_manifest(
     request: Request, study_id: str, answers: AnswersOf, database: DatabaseOf, renderer: RendererOf
 ) -> Response:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from service.archive import endpoints as archive_endpoints
 from service.db import Base
 from service.db.tables.studies import StudyRow
 from service.limits import BodyLimit
@@ -154,6 +155,26 @@ def test_a_body_that_never_ends_is_not_waited_for():
     scope |= {"query_string": b"", "server": ("127.0.0.1", 80), "scheme": "http"}
     asyncio.run(BodyLimit(app, most=1000, slowest=0.2)(scope, receive, send))
     assert sent[0]["status"] == 408
+    assert b"too-slow" in sent[1]["body"]
+
+
+def test_an_archive_that_never_ends_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr(archive_endpoints, "SLOWEST", 0.2)
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/studies/import"}
+    scope |= {"headers": [(b"host", b"testserver")], "query_string": b"", "scheme": "http"}
+    scope |= {"server": ("127.0.0.1", 80), "client": ("127.0.0.1", 5000)}
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
     assert b"too-slow" in sent[1]["body"]
 
 
