@@ -21,8 +21,13 @@ WELL_FORMED = re.compile(r"[A-Za-z0-9._:/+=-]{1,100}")
 QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/static/{path}"})
 """Routes whose requests are details, unless they fail."""
 
+MADE = "made_study"
+"""Under which a request's state has the id of the study that it made, if it did."""
+
 Observe = Callable[[str, str, int, float], None]
 """Told of every request: method, route, status and seconds."""
+
+_STUDY_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -78,7 +83,18 @@ class RequestLog:
                 "milliseconds": round(1000 * seconds, 1),
                 "request": request_id(),
             }
+            study = study_of(scope)
+            if study is not None:
+                said["study"] = study
             logger.log(level, "request", extra={"with": said})
+
+
+def study_of(scope: Scope) -> str | None:
+    """Return the id of the study that a request is about: named in its address, or just made."""
+    made: str | None = scope.get("state", {}).get(MADE)
+    named: str | None = scope.get("path_params", {}).get("study_id")
+    found = made or named
+    return found if found and _STUDY_ID.fullmatch(found) else None
 
 
 def route_of(scope: Scope) -> str:

@@ -21,6 +21,7 @@ from service.archive.writing import require_ended, write
 from service.conditional import NOT_CHANGED
 from service.heatmaps.endpoints import content
 from service.problems import NO_ROOM, PROBLEMS
+from service.request_log import MADE
 
 router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)
 
@@ -100,6 +101,7 @@ async def import_study(
             settings.max_trials,
             identity.key_id,
         )
+    setattr(request.state, MADE, found.study_id)
     answer = ImportAnswer.model_validate(found)
     location = str(request.url_for("read_study", study_id=found.study_id).path)
     return JSONResponse(

@@ -6,6 +6,7 @@ from fastapi import Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from service.db import Database
+from service.request_log import MADE
 from service.search.planning import SearchSpec
 from service.studies import costs, creating, queries
 from service.studies.answers import StudyAnswer, StudyCreated, StudyPlan
@@ -78,6 +79,7 @@ def create_from(
         study_id, new = creating.create_once(session, spec, idempotency_key, details, most=most)
         known = row(session, study_id).reused if new else None
         planned = costs.plan(session, spec, known=known)
+    setattr(request.state, MADE, study_id)
     answer = Response()
     body = StudyCreated(
         **dict(plan_answer(planned)), study=study_answer(database, study_id, answer)

@@ -127,6 +127,9 @@ def test_every_request_has_an_id_and_a_line(client, study, caplog):
         ("INFO", "GET", "(none)", 404),
         ("DEBUG", "GET", "/healthz", 200),
     ]
+    made = created.json()["study"]["id"]
+    studies = [with_.get("study") for _, with_ in said]
+    assert studies == [made, "nothing", made, None, None, None]
     assert all(with_["milliseconds"] > 0 for _, with_ in said)
     assert said[0][1]["path"] == "/api/v1/studies"
 
