@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,13 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.db import Database, utcnow
-from service.db.counters import counters, last_seen
+from service.db.counters import LEASE_LOSSES, counters, last_seen
 from service.db.tables.processes import RunnerRow
 from service.db.tables.studies import StudyRow, TrialRow
 from service.db.tables.webhooks import DeliveryRow
-from service.runners.model import RunnerState
+from service.runners.model import DeviceUse, RunnerState
 from service.studies.model import StudyState
-from service.trials.model import TrialState
+from service.trials.model import ENDED, TrialState, counter_of
 from service.webhooks.model import DeliveryState
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Figures:
     runners: dict[RunnerState, int]
     devices: dict[RunnerState, int]
     """Workers of the runners, by what those are doing."""
+    busy: int
+    """Workers that train."""
     scheduler_seen: datetime | None
     deliveries_waiting: int
     counted: dict[str, int]
@@ -68,9 +70,11 @@ def read(database: Database) -> Figures:
         )
         alive = session.scalars(select(RunnerRow).where(RunnerRow.seen_at > utcnow() - SILENT))
         runners, devices = dict.fromkeys(RunnerState, 0), dict.fromkeys(RunnerState, 0)
+        busy = 0
         for runner in alive:
             runners[runner.state] += 1
             devices[runner.state] += len(runner.devices)
+            busy += busy_of(runner.state, tuple(map(DeviceUse.from_json, runner.devices)))
         waiting = session.scalar(
             select(func.count())
             .select_from(DeliveryRow)
@@ -82,12 +86,23 @@ def read(database: Database) -> Figures:
             oldest,
             runners,
             devices,
+            busy,
             last_seen(session, "scheduler"),
             waiting or 0,
             dict(counters(session)),
             _size(session, database),
             time.monotonic() - began,
         )
+
+
+def busy_of(state: RunnerState, devices: Sequence[DeviceUse]) -> int:
+    """Return how many of a runner's workers train.
+
+    Of a search it is not known which do: all count while none says that it has trials.
+    """
+    if state is RunnerState.IDLE:
+        return 0
+    return sum(device.trials is not None for device in devices) or len(devices)
 
 
 def _by_state(
@@ -140,10 +155,12 @@ def families(found: Figures) -> Iterator[Metric]:
     yield _labelled("lpwd_studies", "Studies by state; queued ones wait.", found.studies)
     yield _labelled("lpwd_trials", "Trials by state.", found.trials)
     finished = CounterMetricFamily(
-        "lpwd_trials_finished", "Trials that ended; its rate is trials a second.", labels=["state"]
+        "lpwd_trials_finished",
+        "Trials that runners were done with; its rate is trials a second.",
+        labels=["state"],
     )
-    for state in (TrialState.DONE, TrialState.DIVERGED, TrialState.FAILED):
-        finished.add_metric([state.value], found.trials[state])
+    for state in ENDED:
+        finished.add_metric([state.value], found.counted.get(counter_of(state), 0))
     yield finished
     now = utcnow()
     waited = (now - found.oldest_queued).total_seconds() if found.oldest_queued else 0.0
@@ -151,17 +168,15 @@ def families(found: Figures) -> Iterator[Metric]:
     yield _labelled("lpwd_runners", "Runners heard of within two minutes.", found.runners)
     yield _labelled("lpwd_devices", "Their workers, by the runner's state.", found.devices)
     devices = sum(found.devices.values())
-    busy = found.devices[RunnerState.TRAINING] + found.devices[RunnerState.DRAINING]
-    yield _one(
-        "lpwd_devices_busy_ratio", "Share of workers that train.", busy / devices if devices else 0
-    )
+    share = found.busy / devices if devices else 0
+    yield _one("lpwd_devices_busy_ratio", "Share of workers that train.", share)
     if found.scheduler_seen is not None:
         silent = (now - found.scheduler_seen).total_seconds()
         yield _one("lpwd_scheduler_silent_seconds", "Since the scheduler was heard of.", silent)
     yield _one(
         "lpwd_deliveries_waiting", "Messages to webhooks not delivered.", found.deliveries_waiting
     )
-    for name in sorted({"lease_losses", *found.counted}):
+    for name in sorted({LEASE_LOSSES, *found.counted} - set(map(counter_of, ENDED))):
         counted = CounterMetricFamily(f"lpwd_{name}", "Counted by runners and scheduler.")
         counted.add_metric([], found.counted.get(name, 0))
         yield counted

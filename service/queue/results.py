@@ -1,5 +1,6 @@
 """Writing what training brings, under a lease. Every function is one transaction."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,13 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.db import Database, utcnow
+from service.db.counters import count as count_up
 from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials, panel
 from service.queue.lease import Lease
 from service.trials import curves
-from service.trials.model import TRANSITIONS, TrialState
+from service.trials.model import TRANSITIONS, TrialState, counter_of
 from workers.contracts import CURVES
 
 
@@ -31,6 +33,11 @@ class Result:
     """Why it counts as diverged; None when it does not."""
     seconds: float
     device: str
+
+    @property
+    def state(self) -> TrialState:
+        """What it makes of its trial."""
+        return TrialState.DONE if self.diverged is None else TrialState.DIVERGED
 
 
 def missing(session: Session, study_id: str) -> list[str]:
@@ -105,6 +112,7 @@ def record(
             _advance(session, lease, progress)
         if results:
             results = store(session, lease, results)
+            count_ended(session, results)
             labels = sorted({result.label for result in results})
             announce(session, lease.study_id, [*SUMMARIES, *map(panel, labels)])
             keys = [result.key for result in results]
@@ -117,8 +125,11 @@ def give_up(database: Database, lease: Lease, reasons: Mapping[str, str]) -> Non
     """Mark claimed trials as failed: key to reason."""
     with database.write() as session:
         lease.renew(session)
-        for key, reason in reasons.items():
+        failed = sum(
             _leave_running(session, lease, [key], TrialState.FAILED, reason=reason)
+            for key, reason in reasons.items()
+        )
+        _count(session, {TrialState.FAILED: failed})
         announce_trials(session, list(reasons), SUMMARIES)
 
 
@@ -142,7 +153,7 @@ def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, lim
         session.execute(
             update(TrialRow).where(*mine).values(attempts=TrialRow.attempts + 1, last_loss=reason)
         )
-        session.execute(
+        failed = session.scalars(
             update(TrialRow)
             .where(*mine, TrialRow.attempts >= limit)
             .values(
@@ -150,16 +161,19 @@ def lost(database: Database, lease: Lease, keys: Sequence[str], reason: str, lim
                 claimed_by=None,
                 reason=f"given up after {limit} lost workers; the last: {reason}",
             )
-        )
+            .returning(TrialRow.key)
+        ).all()
         _leave_running(session, lease, keys, TrialState.PENDING, epochs_done=0)
+        _count(session, {TrialState.FAILED: len(failed)})
         announce_trials(session, keys, SUMMARIES)
 
 
 def _leave_running(
     session: Session, lease: Lease, keys: Sequence[str], state: TrialState, **values: object
-) -> None:
+) -> int:
+    """Move trials that the lease claims on; returns how many that were."""
     assert state in TRANSITIONS[TrialState.RUNNING]  # noqa: S101 - a mistake of ours
-    session.execute(
+    moved = session.scalars(
         update(TrialRow)
         .where(
             TrialRow.key.in_(keys),
@@ -167,7 +181,24 @@ def _leave_running(
             TrialRow.claimed_by == lease.token,
         )
         .values(state=state, claimed_by=None, **values)
-    )
+        .returning(TrialRow.key)
+    ).all()
+    return len(moved)
+
+
+def count_ended(session: Session, results: Sequence[Result]) -> None:
+    """Count trials that ended, for metrics.
+
+    To be called once a transaction, after all that it changes and before it announces that: whoever
+    counts the same waits for its commit.
+    """
+    _count(session, Counter(result.state for result in results))
+
+
+def _count(session: Session, ended: Mapping[TrialState, int]) -> None:
+    for state in sorted(ended):  # always in the same order, so that no two wait for each other
+        if ended[state]:
+            count_up(session, counter_of(state), ended[state])
 
 
 def _advance(session: Session, lease: Lease, progress: Mapping[str, int]) -> None:
@@ -235,7 +266,7 @@ def _outcome(result: Result) -> dict[str, object]:
     if result.diverged is None:
         last.update(zip(CURVES, map(float, result.curves[-1]), strict=True))
     return {
-        "state": TrialState.DONE if result.diverged is None else TrialState.DIVERGED,
+        "state": result.state,
         "claimed_by": None,
         "reason": result.diverged,
         "epochs_done": len(result.curves),

@@ -14,7 +14,7 @@ from service.db.upsert import insert_new
 from service.errors import ConflictError
 from service.events.repository import HEADER, SUMMARIES, announce, announce_trials
 from service.queue import Lease
-from service.queue.results import Result, store
+from service.queue.results import Result, count_ended, store
 from service.search.model import TRANSITIONS
 from service.search.parts import SEARCH_SUMMARIES, plane
 from service.search.planning import MODE, SearchSpec
@@ -179,15 +179,17 @@ def record(
         if device is not None:
             lease.describe(session, device)
         moved = [_advance(session, lease, one) for one in underway]
-        stored: list[str] = []
+        stored: list[Result] = []
         for outcome in outcomes:
             _end(session, lease, outcome)
             if outcome.state in (PointState.DONE, PointState.DIVERGED):
                 stored += _keep_trials(session, lease, outcome)
         if outcomes:
+            count_ended(session, stored)
             planes = sorted({plane(outcome.label) for outcome in outcomes})
             announce(session, lease.study_id, [*SEARCH_SUMMARIES, *planes])
-            announce_trials(session, stored, SUMMARIES, besides=lease.study_id)
+            keys = [result.key for result in stored]
+            announce_trials(session, keys, SUMMARIES, besides=lease.study_id)
         elif moved:
             announce(session, lease.study_id, HEADER)
 
@@ -298,7 +300,7 @@ def _end(session: Session, lease: Lease, outcome: Outcome) -> None:
     )
 
 
-def _keep_trials(session: Session, lease: Lease, outcome: Outcome) -> list[str]:
+def _keep_trials(session: Session, lease: Lease, outcome: Outcome) -> list[Result]:
     """Keep a point's trials, so that no grid trains them again; returns those that are new.
 
     What another study trains at this moment is left to it.
@@ -342,4 +344,4 @@ def _keep_trials(session: Session, lease: Lease, outcome: Outcome) -> list[str]:
             for place, key in enumerate(key for key in keyed if key in known)
         ],
     )
-    return [result.key for result in kept]
+    return kept

@@ -34,3 +34,10 @@ TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
 
 KNOWN = frozenset({TrialState.DONE, TrialState.DIVERGED})
 """States with a result: `TRANSITIONS` leads nowhere from them."""
+ENDED = (TrialState.DONE, TrialState.DIVERGED, TrialState.FAILED)
+"""What may come of training."""
+
+
+def counter_of(state: TrialState) -> str:
+    """Return under which name it is counted, for metrics, how often training ended in a state."""
+    return f"trials_{state}"

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from service.db import schema
+from service.db.counters import counters
 from service.db.tables.searches import PointRow
 from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRow
 from service.errors import ConflictError, LeaseLostError
@@ -17,7 +18,7 @@ from service.studies import repository as studies
 from service.studies.model import StudyState
 from service.studies.queries import summary
 from service.trials import curves
-from service.trials.model import TrialState
+from service.trials.model import TrialState, counter_of
 from tests.service import work
 from tests.service.search import points
 from workers.search.contracts import PointState
@@ -60,6 +61,8 @@ def test_a_point_trained_in_full_leaves_trials_that_a_grid_reuses(database, sear
     assert stored.test_score == pytest.approx(0.79)
     assert stored.seconds == 1.0
     assert stored.claimed_by is None
+    with database.read() as session:
+        assert counters(session) == {counter_of(TrialState.DONE): 2}
     grid = study(optimizers=["adamw"], budget={"epochs": 4, "batch_size": 64}, weight_decays=[0.1])
     with database.read() as session:
         plan = costs.plan(session, work.spec_of(grid))
