@@ -72,6 +72,7 @@ _NAMED = {
     "point_search": "read_point",
     "search": "read_search",
     "firings_schedule": "list_firings",
+    "trend_schedule": "read_trend",
     "optimizers": "list_optimizers",
     "optimizer": "read_optimizer",
     "task": "read_task",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from service.cli import completion
+from service.cli import completion, tables
 from service.cli.connection import connected
 from service.cli.options import LimitOption, YesOption, changes, confirm
 from service.cli.output import (
@@ -23,6 +23,7 @@ from service.cli.output import (
     table,
 )
 from service.cli.sending import wanted
+from service.cli.study.options import SplitOption
 from service.client import Client
 from service.schedules.schemas import FiringAnswer, ScheduleAnswer
 
@@ -158,6 +159,24 @@ def firings(
     """
     found = client.firings(schedule, limit=limit)
     show_list(found, _firings, as_json=as_json, nothing="it has not fired yet")
+
+
+@app.command()
+@connected
+def trend(
+    client: Client,
+    schedule: ScheduleArgument,
+    split: SplitOption = None,
+    limit: LimitOption = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the best scores of a schedule's studies that are done, oldest first.
+
+    Example: lpwd schedule trend 5b1c09d2e7f3
+    """
+    found = client.trend(schedule, split=split, limit=limit)
+    nothing = "no study that it sent is done yet; lpwd schedule firings lists them"
+    show_list(found, tables.trend, as_json=as_json, nothing=nothing)
 
 
 @app.command()

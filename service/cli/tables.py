@@ -7,8 +7,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from service.cli.output import moment
 from service.comparison.model import Comparison, MeasureName
 from service.heatmaps.model import RobustnessRow, StudyResults
+from service.schedules.schemas import TrendAnswer
 from service.search.answers import SearchAnswer
 
 
@@ -108,6 +110,35 @@ def comparison(found: Comparison) -> Table:
                 "-" if measure.p_adjusted is None else f"{measure.p_adjusted:.3f}",
                 said,
             )
+    return table
+
+
+def trend(found: Sequence[TrendAnswer]) -> Table:
+    """Return one line a study and optimizer: the best score, and whether that is worse."""
+    table = Table(
+        caption="best: chosen on validation. worse: than in the study sent before, paired by seed.",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for name in ("due", "study", "optimizer"):
+        table.add_column(name, no_wrap=True)
+    for name in ("best", "95 %", "worse"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for sent in found:
+        score, signed = (_percent, _signed_percent) if sent.percent else (_plain, _signed)
+        place = (moment(sent.due_at) or "", sent.study_id)
+        for number, one in enumerate(sent.optimizers):
+            table.add_row(
+                *(("", "") if number else place),
+                Text(one.title),
+                score(one.best),
+                _span(one.low, one.high, score),
+                "" if one.regression is None else signed(one.regression.difference),
+            )
+        if sent.reason is not None:
+            table.add_row(*place, "", "-", "-", "", Text(sent.reason))
     return table
 
 

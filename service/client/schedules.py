@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from service.client.results import Split
 from service.client.transport import Transport
-from service.schedules.schemas import FiringAnswer, ScheduleAnswer
+from service.schedules.schemas import FiringAnswer, ScheduleAnswer, TrendAnswer
 
 
 class Schedules(Transport):
@@ -70,5 +71,25 @@ class Schedules(Transport):
             FiringAnswer,
             "GET /schedules/{schedule_id}/firings",
             query={"limit": limit},
+            schedule_id=schedule_id,
+        )
+
+    def trend(
+        self, schedule_id: str, *, split: Split | None = None, limit: int | None = None
+    ) -> list[TrendAnswer]:
+        """Return what came of the last studies that a schedule sent and that are done.
+
+        Args:
+            schedule_id: The schedule.
+            split: Which data the scores come from.
+            limit: How many studies, at most.
+
+        Returns:
+            Oldest first: each optimizer's best score, and whether it came out worse than before.
+        """
+        return self._list(
+            TrendAnswer,
+            "GET /schedules/{schedule_id}/trend",
+            query={"split": split, "limit": limit},
             schedule_id=schedule_id,
         )

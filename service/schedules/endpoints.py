@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from service.app_state import DatabaseOf, SettingsOf
+from service.app_state import DatabaseOf, ResultsOf, SearchesOf, SettingsOf
+from service.heatmaps.endpoints import Split
 from service.problems import PROBLEMS
 from service.schedules import repository
 from service.schedules.schemas import (
@@ -12,7 +13,9 @@ from service.schedules.schemas import (
     ScheduleAnswer,
     ScheduleChange,
     ScheduleRequest,
+    TrendAnswer,
 )
+from service.schedules.trend import trend as trend_of
 
 router = APIRouter(prefix="/schedules", tags=["schedules"], responses=PROBLEMS)
 
@@ -94,3 +97,18 @@ def firings(
     with database.read() as session:
         found = repository.firings(session, schedule_id, limit=limit)
         return [FiringAnswer.model_validate(one) for one in found]
+
+
+@router.get("/{schedule_id}/trend")
+def trend(
+    schedule_id: str,
+    database: DatabaseOf,
+    results: ResultsOf,
+    searches: SearchesOf,
+    split: Annotated[Split, Query(description="Which data the scores come from.")] = Split.TEST,
+    limit: Annotated[int, Query(ge=1, le=365, description="Studies to return.")] = 30,
+) -> list[TrendAnswer]:
+    """Return what came of the last studies that the schedule sent and that are done, oldest first:
+    each optimizer's best score with its interval, and whether it came out worse than before."""
+    found = trend_of(database, results, searches, schedule_id, split=split, limit=limit)
+    return [TrendAnswer.model_validate(one) for one in found]

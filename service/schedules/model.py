@@ -41,6 +41,42 @@ class Regression:
 
 
 @dataclass(frozen=True)
+class TrendScore:
+    """What an optimizer scored in one of a schedule's studies."""
+
+    optimizer: str
+    """Its label."""
+    title: str
+    best: float | None
+    """Of its best cell or point, chosen on validation; None where it has none."""
+    low: float | None
+    """Lower end of the 95 % interval, over seeds; None of a search, and of too few seeds."""
+    high: float | None
+    regression: Decline | None
+    """By how much it came out worse than before; None where it did not."""
+
+
+@dataclass(frozen=True)
+class TrendPoint:
+    """What came of one study that a schedule sent."""
+
+    firing_id: str
+    due_at: datetime
+    study_id: str
+    task: str
+    worse_than: str | None
+    """The study sent before that an optimizer came out worse than; None where none did."""
+    metric: str | None = None
+    """As the task calls it."""
+    maximize: bool | None = None
+    percent: bool | None = None
+    """Whether the metric is a share in [0, 1], shown in per cent."""
+    optimizers: tuple[TrendScore, ...] = ()
+    reason: str | None = None
+    """Why the rest cannot be told."""
+
+
+@dataclass(frozen=True)
 class FiringView:
     """One run of a schedule."""
 

@@ -70,6 +70,42 @@ class RegressionAnswer(Answer):
     optimizers: tuple[DeclineAnswer, ...]
 
 
+class TrendScoreAnswer(Answer):
+    """What an optimizer scored in one of a schedule's studies."""
+
+    optimizer: str
+    """Its label."""
+    title: str
+    best: float | None
+    """Score of its best cell or point, chosen on validation; null where it has none."""
+    low: float | None
+    """Lower end of the 95 % interval, over seeds; null of a search, and of too few seeds."""
+    high: float | None
+    regression: DeclineAnswer | None
+    """By how much it came out worse than in the study sent before; null where it did not."""
+
+
+class TrendAnswer(Answer):
+    """What came of one study that a schedule sent, and that is done."""
+
+    firing_id: str
+    due_at: datetime
+    """When it was due."""
+    study_id: str
+    task: str
+    metric: str | None
+    """As the task calls it."""
+    maximize: bool | None
+    """Whether more of the metric is better."""
+    percent: bool | None
+    """Whether the metric is a share in [0, 1]."""
+    optimizers: tuple[TrendScoreAnswer, ...]
+    worse_than: str | None
+    """The study sent before that an optimizer came out worse than; null where none did."""
+    reason: str | None
+    """Why metric and scores cannot be told: the task has left the catalogue, for instance."""
+
+
 class FiringAnswer(Answer):
     """One run of a schedule."""
 

@@ -311,6 +311,7 @@ def test_a_schedule_from_creation_to_deletion(lpwd):
     assert "/studies/" in sent.out
     assert "hand" in lpwd("schedule", "show", made["id"]).out
     assert len(of(lpwd("schedule", "firings", made["id"], "--json"))) == 1
+    assert "is done yet" in lpwd("schedule", "trend", made["id"]).out
     assert lpwd("schedule", "delete", made["id"]).status == 1
     assert "is deleted" in lpwd("schedule", "delete", made["id"], "--yes").out
 

@@ -82,6 +82,12 @@ def test_an_optimizer_that_came_out_worse_is_told(fire, database, client):
     later, earlier = client.get(f"{SCHEDULES}/{schedule['id']}/firings").json()
     assert earlier["regression"] is None
     assert later["regression"] == {"before_id": first, "optimizers": data["optimizers"]}
+    address = f"{SCHEDULES}/{schedule['id']}/trend"
+    was, now = client.get(address).json()
+    assert (was["study_id"], was["worse_than"]) == (first, None)
+    assert (now["study_id"], now["worse_than"]) == (second, first)
+    assert [score["regression"] for score in was["optimizers"]] == [None, None]
+    assert [score["regression"] for score in now["optimizers"]] == [None, one]
     assert "Came out worse" in client.get(f"/studies/{second}").text
     assert "Came out worse" not in client.get(f"/studies/{first}").text
     assert f'in <a href="/studies/{second}">' in client.get("/schedules").text

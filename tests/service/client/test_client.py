@@ -155,6 +155,7 @@ def test_a_schedule_from_creation_to_deletion(talking, study):
     fired = talking.run_schedule(made.id)
     assert talking.study(fired.study_id).state is StudyState.QUEUED
     assert talking.firings(made.id, limit=5) == [fired]
+    assert talking.trend(made.id, split="validation", limit=5) == []
     talking.delete_schedule(made.id)
     assert talking.schedules() == []
 
