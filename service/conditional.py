@@ -103,6 +103,15 @@ def send(request: Request, found: Representation) -> Response:
     return Response(body, media_type=found.media_type, headers=headers)
 
 
+def send_json(request: Request, body: bytes, filename: str) -> Response:
+    """Answer with JSON that is at hand, tagged by what it says."""
+    etag = tag(filename, hashlib.sha256(body).hexdigest())
+    same = known(request, etag)
+    if same is not None:
+        return unchanged(same)
+    return send(request, represent(body, "application/json", etag, filename))
+
+
 def send_file(
     file: BinaryIO, media_type: str, etag: str, filename: str, *, weak: bool = False
 ) -> Response:

@@ -1,10 +1,12 @@
 """`/optimizers`, `/tasks` and `/datasets`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter
 
 import lpwd.catalogue
 from lpwd.errors import LpwdError
 from service.catalogue.schemas import DataSetAnswer, OptimizerAnswer, TaskAnswer
+from service.conditional import NOT_CHANGED, send_json
 from service.errors import NotFoundError
 from service.problems import PROBLEMS
 from service.studies.schemas import BudgetChoice, NumericsChoice
@@ -13,35 +15,43 @@ from workers.errors import UnknownTaskError
 
 router = APIRouter(tags=["catalogue"])
 
+OPTIMIZERS = TypeAdapter(list[OptimizerAnswer])
+TASKS = TypeAdapter(list[TaskAnswer])
+NAMED = {**PROBLEMS, **NOT_CHANGED}
 
-@router.get("/optimizers")
-def optimizers() -> list[OptimizerAnswer]:
+
+@router.get("/optimizers", response_model=list[OptimizerAnswer], responses=NOT_CHANGED)
+def optimizers(request: Request) -> Response:
     """List the optimizers."""
-    return [_optimizer(entry) for entry in lpwd.catalogue.entries()]
+    found = [_optimizer(entry) for entry in lpwd.catalogue.entries()]
+    return send_json(request, OPTIMIZERS.dump_json(found), "optimizers.json")
 
 
-@router.get("/optimizers/{name}", responses=PROBLEMS)
-def optimizer(name: str) -> OptimizerAnswer:
+@router.get("/optimizers/{name}", response_model=OptimizerAnswer, responses=NAMED)
+def optimizer(request: Request, name: str) -> Response:
     """Return one optimizer."""
     try:
-        return _optimizer(lpwd.catalogue.get(name))
+        found = _optimizer(lpwd.catalogue.get(name))
     except LpwdError as error:
         raise NotFoundError(str(error)) from error
+    return send_json(request, found.model_dump_json().encode(), "optimizer.json")
 
 
-@router.get("/tasks")
-def list_tasks() -> list[TaskAnswer]:
+@router.get("/tasks", response_model=list[TaskAnswer], responses=NOT_CHANGED)
+def list_tasks(request: Request) -> Response:
     """List the tasks."""
-    return [_task(one) for one in tasks.tasks()]
+    found = [_task(one) for one in tasks.tasks()]
+    return send_json(request, TASKS.dump_json(found), "tasks.json")
 
 
-@router.get("/tasks/{name}", responses=PROBLEMS)
-def task(name: str) -> TaskAnswer:
+@router.get("/tasks/{name}", response_model=TaskAnswer, responses=NAMED)
+def task(request: Request, name: str) -> Response:
     """Return one task."""
     try:
-        return _task(tasks.get(name))
+        found = _task(tasks.get(name))
     except UnknownTaskError as error:
         raise NotFoundError(str(error)) from error
+    return send_json(request, found.model_dump_json().encode(), "task.json")
 
 
 @router.get("/datasets")

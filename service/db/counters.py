@@ -24,7 +24,7 @@ AHEAD = timedelta(seconds=30)
 def count(session: Session, name: str, by: int = 1) -> None:
     """Add to a counter, when this transaction commits.
 
-    On PostgreSQL the counter is locked until then: for what is rare.
+    On PostgreSQL the counter is locked until then: count shortly before.
     """
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     statement: Any = insert(CounterRow).values(name=name, value=by)

@@ -173,17 +173,21 @@ class SearchReader:
             ConflictError: It is a grid, or its task has left the catalogue.
         """
         with self._database.read() as session:
-            key = (study_id, revision(session, study_id))
-            with self._lock:
-                if key in self._kept:
-                    self._kept.move_to_end(key)
-                    return self._kept[key]
-            spec = load_search(session, study_id)
-            seeds = len(spec.search.seeds)
-            points = [to_point(found, seeds) for found in session.scalars(_all(study_id))]
-            importances = {
-                label: to_importance(told) for label, told in weighed(session, study_id).items()
-            }
+            return self.read(session, study_id)
+
+    def read(self, session: Session, study_id: str) -> SearchResults:
+        """Return the same, in a session that is open. Raises as `results`."""
+        key = (study_id, revision(session, study_id))
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        spec = load_search(session, study_id)
+        seeds = len(spec.search.seeds)
+        points = [to_point(found, seeds) for found in session.scalars(_all(study_id))]
+        importances = {
+            label: to_importance(told) for label, told in weighed(session, study_id).items()
+        }
         found = aggregate(spec, points, importances)
         with self._lock:
             self._kept[key] = found

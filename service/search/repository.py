@@ -109,11 +109,13 @@ def to_past(point: PointRow, seeds: int) -> Past:
 
 def forget_running(session: Session, lease: Lease) -> None:
     """Forget the points of a process that is gone, so that others are proposed instead."""
-    session.execute(
-        delete(PointRow).where(
-            PointRow.study_id == lease.study_id, PointRow.state == PointState.RUNNING
-        )
-    )
+    labels = session.scalars(
+        delete(PointRow)
+        .where(PointRow.study_id == lease.study_id, PointRow.state == PointState.RUNNING)
+        .returning(PointRow.optimizer)
+    ).all()
+    if labels:
+        announce(session, lease.study_id, [*HEADER, *map(plane, sorted(set(labels)))])
 
 
 def open_point(

@@ -1,12 +1,11 @@
 """`/studies/{id}/trials` and `/trials/{key}`."""
 
-import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.app_state import DatabaseOf
-from service.conditional import NOT_CHANGED, represent, send, tag
+from service.conditional import NOT_CHANGED, send_json
 from service.problems import PROBLEMS
 from service.studies.fields import MAX_RATE, Label
 from service.trials import queries
@@ -66,5 +65,4 @@ def read(key: str, request: Request, database: DatabaseOf) -> Response:
     """Return one trial with its curves, its studies, and the command that trains it again."""
     with database.read() as session:
         body = queries.with_curves(session, key).model_dump_json().encode()
-    etag = tag("trial", hashlib.sha256(body).hexdigest())
-    return send(request, represent(body, "application/json", etag, f"trial-{key}.json"))
+    return send_json(request, body, f"trial-{key}.json")

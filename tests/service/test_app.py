@@ -91,6 +91,10 @@ def test_answers_are_as_documented(client, document, study):
 
 
 def test_the_catalogue_is_listed_one_by_one_and_whole(client):
+    for path in ("optimizers", "optimizers/adamw", "tasks", "tasks/digits-mlp", "presets"):
+        etag = client.get(f"/api/v1/{path}").headers["etag"]
+        same = client.get(f"/api/v1/{path}", headers={"If-None-Match": etag})
+        assert (same.status_code, same.content) == (304, b"")
     listed = client.get("/api/v1/optimizers").json()
     assert [one["name"] for one in listed] == [one.name for one in lpwd.catalogue.entries()]
     for one in listed:

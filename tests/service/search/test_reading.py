@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from service.search.repository import finish, weigh
+from service.search.repository import finish, forget_running, weigh
 from tests.service import work
 from tests.service.refusals import refused
 from tests.service.search import points
@@ -139,12 +139,32 @@ def test_results_name_the_best_and_what_mattered(client, database, searched):
     assert again["optimizers"][1]["running"] == 0
 
 
+def test_what_has_not_changed_is_not_sent_again(client, database, searched):
+    study_id, held = searched
+    addresses = [f"{STUDIES}/{study_id}/{path}" for path in ("points", "points/adamw/0", "search")]
+    addresses.append(f"{STUDIES}/{study_id}/points?limit=2")
+    tags = {address: client.get(address).headers["etag"] for address in addresses}
+    assert len(set(tags.values())) == 4
+    for address, etag in tags.items():
+        same = client.get(address, headers={"If-None-Match": etag})
+        assert (same.status_code, same.content) == (304, b"")
+    # The process of the search is gone, and with it the point that it was at.
+    with database.write() as session:
+        forget_running(session, held)
+    for address, etag in tags.items():
+        assert client.get(address, headers={"If-None-Match": etag}).status_code == 200
+    assert len(get(client, f"{study_id}/points")["items"]) == 6
+
+
 @pytest.fixture
 def stored(client, searched, tmp_path):
     """Fetch the storage file; returns its URL."""
     answer = client.get(f"{STUDIES}/{searched[0]}/optuna.db")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/vnd.sqlite3"
+    assert f"study-{searched[0]}.optuna.db" in answer.headers["content-disposition"]
+    etag = {"If-None-Match": answer.headers["etag"]}
+    assert client.get(f"{STUDIES}/{searched[0]}/optuna.db", headers=etag).status_code == 304
     file = tmp_path / "optuna.db"
     file.write_bytes(answer.content)
     return f"sqlite:///{file}"
