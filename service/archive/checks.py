@@ -155,7 +155,11 @@ def _wrong_result(trial: TrialRecord) -> Iterator[str]:
     values = {name: getattr(trial, name) for name in CURVES}
     if trial.state is TrialState.RUNNING:
         yield "is running, and archives are of what has ended"
-    if trial.epochs_done > trial.epochs or (done and trial.epochs_done != trial.epochs):
+    if (
+        trial.epochs_done > trial.epochs
+        or (done and trial.epochs_done != trial.epochs)
+        or (known and trial.epochs_done == 0)
+    ):
         yield f"is {trial.state} after {trial.epochs_done} of {trial.epochs} epochs"
     if done and (values["test_score"] is None or values["validation_score"] is None):
         yield "is done and has no score"
@@ -275,6 +279,8 @@ def _check_state(archive: Archive) -> None:
     states = {trial.state for trial in archive.trials}
     if study.state is StudyState.DONE and not states <= KNOWN:
         raise ArchiveRefusedError("its study is done, and some trials have no result")
+    if study.state is StudyState.FAILED and study.error is None:
+        raise ArchiveRefusedError("study.json: the study failed for no reason")
     _check_order(study, archive.trials)
 
 

@@ -11,7 +11,7 @@ from service.db.engine import Database
 if TYPE_CHECKING:  # it takes a while to import, and most processes only ask what is `pending`
     from alembic.config import Config
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Of all migrations, oldest first."""
 
 

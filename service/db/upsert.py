@@ -1,6 +1,6 @@
 """Insert rows that may be there already, alike on both databases."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, cast
@@ -21,11 +21,21 @@ Row = Mapping[str, Any]
 Converter = Callable[[Any], Any]
 
 
-def insert_new(session: Session, table: type[Base], rows: Iterable[Row]) -> int:
+def insert_new(
+    session: Session, table: type[Base], rows: Iterable[Row], *, key: Sequence[str] | None = None
+) -> int:
     """Insert the rows whose key is not there yet; leave the others as they are.
 
     All rows have the same columns. SQLAlchemy's own way costs more for each row than the database
     does, and rows come by the hundred thousand: this speaks to the driver.
+
+    Args:
+        session: Where.
+        table: Which.
+        rows: What to insert.
+        key: Columns that tell whether a row is there, with a constraint or an index that makes
+            them unique; the primary key by default. Whatever else is to be unique and is not,
+            is an error.
 
     Returns:
         How many rows were new.
@@ -41,10 +51,12 @@ def insert_new(session: Session, table: type[Base], rows: Iterable[Row]) -> int:
     into = cast("Table", table.__table__)
     ready = _ready(session, into, list(first[0]), chain(first, given))
     sqlite = session.get_bind().dialect.name == "sqlite"
+    there = f"ON CONFLICT ({_quoted(key or into.primary_key.columns.keys())}) DO NOTHING"
     with _errors_of_sqlalchemy(session, f"INSERT INTO {into.name}"):
         if not sqlite and len(first) == ROWS:
-            return _copy(session, into, list(first[0]), ready)
-        return _insert(session, into, list(first[0]), ready, mark="?" if sqlite else "%s")
+            return _copy(session, into, list(first[0]), ready, there)
+        mark = "?" if sqlite else "%s"
+        return _insert(session, into, list(first[0]), ready, there, mark)
 
 
 @contextmanager
@@ -59,15 +71,19 @@ def _errors_of_sqlalchemy(session: Session, doing: str) -> Iterator[None]:
 
 
 def _insert(
-    session: Session, table: Table, names: list[str], rows: Iterator[list[Any]], mark: str
+    session: Session,
+    table: Table,
+    names: list[str],
+    rows: Iterator[list[Any]],
+    there: str,
+    mark: str,
 ) -> int:
-    columns = ", ".join(f'"{name}"' for name in names)
     marks = ", ".join([mark] * len(names))
+    columns = _quoted(names)
     cursor = _cursor(session)
     try:
         cursor.executemany(
-            f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks}) '  # noqa: S608 - our names
-            "ON CONFLICT DO NOTHING",
+            f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks}) {there}',  # noqa: S608 - ours
             rows,
         )
         return int(cursor.rowcount)
@@ -75,9 +91,11 @@ def _insert(
         cursor.close()
 
 
-def _copy(session: Session, table: Table, names: list[str], rows: Iterator[list[Any]]) -> int:
+def _copy(
+    session: Session, table: Table, names: list[str], rows: Iterator[list[Any]], there: str
+) -> int:
     """Bring rows to PostgreSQL as it takes them quickest, then insert them there."""
-    columns = ", ".join(f'"{name}"' for name in names)
+    columns = _quoted(names)
     heap = f"new_{table.name}"
     connection = session.connection()
     connection.execute(
@@ -92,11 +110,15 @@ def _copy(session: Session, table: Table, names: list[str], rows: Iterator[list[
     done = connection.execute(
         sql(
             f'INSERT INTO "{table.name}" ({columns}) '  # noqa: S608 - our own names
-            f"SELECT {columns} FROM {heap} ON CONFLICT DO NOTHING"
+            f"SELECT {columns} FROM {heap} {there}"
         )
     )
     connection.execute(sql(f"DROP TABLE {heap}"))
     return done.rowcount
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _cursor(session: Session) -> Any:

@@ -32,7 +32,6 @@ def free(now: datetime, silent: Collection[str] = ()) -> ColumnElement[bool]:
         or_(
             StudyRow.state == StudyState.QUEUED,
             StudyRow.lease_expires_at <= now,
-            StudyRow.lease_expires_at.is_(None),
             StudyRow.id.in_(silent),
         ),
     )

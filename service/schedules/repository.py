@@ -179,6 +179,7 @@ def _fire(
                 "created_at": utcnow(),
             }
         ],
+        key=("schedule_id", "due_at"),
     )
     firing = session.get(FiringRow, firing_id)
     if firing is None:

@@ -330,20 +330,30 @@ def _keep_trials(session: Session, lease: Lease, outcome: Outcome) -> list[Resul
             for key, (position, _) in keyed.items()
         ],
     )
-    known = session.scalars(
-        select(TrialRow.key).where(TrialRow.key.in_(keyed), TrialRow.state.in_(KNOWN))
-    ).all()
-    before = session.scalar(
-        select(func.count())
-        .select_from(StudyTrialRow)
-        .where(StudyTrialRow.study_id == lease.study_id)
+    _add_to_study(session, lease.study_id, list(keyed))
+    return kept
+
+
+def _add_to_study(session: Session, study_id: str, keys: Sequence[str]) -> None:
+    """Put those of the trials that have a result behind those that the study has."""
+    known = set(
+        session.scalars(
+            select(TrialRow.key).where(TrialRow.key.in_(keys), TrialRow.state.in_(KNOWN))
+        )
     )
+    of_study = StudyTrialRow.study_id == study_id
+    present = set(
+        session.scalars(
+            select(StudyTrialRow.trial_key).where(of_study, StudyTrialRow.trial_key.in_(keys))
+        )
+    )
+    last = session.scalar(select(func.max(StudyTrialRow.position)).where(of_study))
+    following = 0 if last is None else last + 1
     insert_new(
         session,
         StudyTrialRow,
         [
-            {"study_id": lease.study_id, "trial_key": key, "position": (before or 0) + place}
-            for place, key in enumerate(key for key in keyed if key in known)
+            {"study_id": study_id, "trial_key": key, "position": following + place}
+            for place, key in enumerate(key for key in keys if key in known - present)
         ],
     )
-    return kept

@@ -74,6 +74,7 @@ def test_a_study_is_named_by_the_beginning_of_its_id(lpwd, trained, database):
                     state=row.state,
                     reused=0,
                     created_at=row.created_at,
+                    finished_at=row.finished_at,
                 )
             )
     several = lpwd("study", "show", "aaaa")

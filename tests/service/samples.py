@@ -1,13 +1,27 @@
 """A database with something of everything, for tests that go everywhere."""
 
-from sqlalchemy import update
+from datetime import timedelta
 
-from service.db import Database
+from sqlalchemy import select, update
+
+from service.access import sessions
+from service.db import Database, utcnow
+from service.db.counters import LEASE_LOSSES, count
+from service.db.tables.processes import HeartbeatRow, RunnerRow
+from service.db.tables.schedules import FiringRow
+from service.db.tables.searches import ImportanceRow
 from service.db.tables.studies import StudyRow
+from service.db.tables.webhooks import WebhookRow
+from service.keys import repository as keys
+from service.keys.model import Role
+from service.runners.model import DeviceUse, RunnerState
 from service.schedules import repository as schedules
+from service.schedules.model import Decline, Regression
 from service.schedules.schemas import ScheduleRequest
 from service.studies import creating, repository
 from service.studies.model import Details, Limits, StudyState
+from service.webhooks import outbox
+from service.webhooks.model import WebhookEvent
 from tests.service import work
 from tests.service.search import points
 from workers.search.contracts import PointState
@@ -77,3 +91,54 @@ def _search(database: Database) -> None:
     )
     with database.write() as session:
         held.end(session, StudyState.FAILED, "1 point could not be trained; the first: x")
+
+
+def fill_every_table(database: Database) -> dict[str, str]:
+    """Write what `fill` does, and something into every other table; returns what that does."""
+    found = fill(database)
+    now = utcnow()
+    with database.write() as session:
+        again = work.spec_of(GRID | {"name": "sent once"})
+        creating.create_once(session, again, "idempotent")
+        key = keys.create(session, name="Ada", role=Role.SUBMITTER, expires_at=None).key
+        sessions.begin(session, key.id)
+        owned = StudyRow.id == found["finished"]
+        session.execute(update(StudyRow).where(owned).values(owner_id=key.id))
+        hook = WebhookRow(
+            id="a1b2c3",
+            owner_id=key.id,
+            url="https://example.org/ended",
+            events=[WebhookEvent.STUDY_ENDED.value],
+            secret="whsec_of-nobody",
+            enabled=True,
+            failures=0,
+            created_at=now,
+        )
+        session.add(hook)
+        session.flush()
+        outbox.study_ended(session, found["finished"])
+        session.add(
+            ImportanceRow(study_id=found["search"], optimizer="adamw", points=12, shares=[])
+        )
+        _compared(session.scalars(select(FiringRow)).one(), found["finished"])
+        count(session, LEASE_LOSSES)
+        process = {"id": "b1", "host": "anvil", "pid": 5, "started_at": now - 2 * HOUR}
+        session.add(HeartbeatRow(**process, kind="scheduler", seen_at=now - HOUR))
+        session.add(
+            RunnerRow(
+                **process,
+                seen_at=now - HOUR,
+                state=RunnerState.IDLE,
+                devices=[DeviceUse("cpu", "Zen", "anvil", 6, 2**34).to_json()],
+            )
+        )
+    return found
+
+
+HOUR = timedelta(hours=1)
+
+
+def _compared(firing: FiringRow, before_id: str) -> None:
+    """Have a firing's study come out worse than another."""
+    worse = (Decline("adamw", -0.02, -0.03, -0.01, 0.004),)
+    firing.compared_at, firing.regression = utcnow(), Regression(before_id, worse).to_json()

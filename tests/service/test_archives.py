@@ -288,6 +288,7 @@ GRID_ATTACKS = {
     "a zero": ("zero character", {"study": in_first("note", "a\x00b")}),
     "half a character": ("not JSON", {"study": in_first("note", "\ud800")}),
     "an id with a path": ("id", {"study": in_first("id", "../../../etc")}),
+    "a failure for no reason": ("for no reason", {"study": in_first("state", "failed")}),
     "a queued study": ("only what has ended", {"study": in_first("state", "queued")}),
     "an unknown task": ("unknown task", {"study": in_first("spec", lambda s: {**s, "task": "x"})}),
     "a newer task": (

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, MetaData, Table, insert, inspect, select
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from service.app import create_app
 from service.db import Database, schema
 from service.db.check import check
 from service.settings import Settings
+from tests.service import samples
+from tests.service.rows import everything, read, tables, write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN = {"amp": False, "channels_last": False, "compile": False, "cuda_graphs": False}
@@ -117,6 +119,7 @@ def study(precision):
         "state": "done",
         "reused": 0,
         "created_at": NOW,
+        "finished_at": NOW,
     }
 
 
@@ -135,33 +138,6 @@ def schedule(precision):
         "next_at": NOW,
         "created_at": NOW,
     }
-
-
-def reflect(database, name):
-    table = Table(name, MetaData(), autoload_with=database.engine)
-    for column in ("spec", "study", "hyperparameters", "numerics"):
-        if column in table.c:
-            table.c[column].type = JSON()  # SQLite's own name for it is a mere text
-    return table
-
-
-def write(database, name, rows):
-    with database.write() as session:
-        session.execute(insert(reflect(database, name)), rows)
-
-
-def read(database, name):
-    table = reflect(database, name)
-    with database.read() as session:
-        return [
-            dict(row)
-            for row in session.execute(select(table).order_by(*table.primary_key)).mappings()
-        ]
-
-
-def everything(database):
-    tables = ("studies", "trials", "study_trials", "curves", "schedules", "idempotency_keys")
-    return {name: read(database, name) for name in tables}
 
 
 def test_the_precision_becomes_a_part_of_the_numeric_mode_and_back(old):
@@ -207,14 +183,14 @@ def test_the_service_goes_on_with_an_old_database(old, blank_url):
 @pytest.mark.parametrize("revision", schema.REVISIONS)
 def test_there_is_a_way_up_and_back_from_every_revision(old, revision):
     schema.upgrade(old, revision)
-    before = {name: read(old, name) for name in tables(old)}
+    before = everything(old)
     assert len(before["trials"]) == len(PRECISIONS)
     for _ in range(2):
         schema.upgrade(old)
         assert schema.pending(old) == []
         schema.downgrade(old, revision)
         assert schema.current(old) == revision
-        assert {name: read(old, name) for name in tables(old)} == before
+        assert everything(old) == before
     schema.upgrade(old)
     assert [one.wrong for one in check(old) if one.name.startswith(("the file", "what is"))] in (
         [],
@@ -229,5 +205,103 @@ def test_the_revisions_are_those_that_there_are():
     assert [one.revision for one in scripts.walk_revisions()][::-1] == list(schema.REVISIONS)
 
 
-def tables(database):
-    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
+def test_what_an_older_version_has_room_for_survives_the_way_there_and_back(database):
+    filled = samples.fill_every_table(database)
+    before = everything(database)
+    assert all(before.values()), {name for name, rows in before.items() if not rows}
+    for revision in reversed(schema.REVISIONS[:-1]):
+        schema.downgrade(database, revision)
+        there = everything(database)
+        schema.upgrade(database)
+        back = everything(database)
+        if revision < "0003":  # there were no searches
+            before = without_study(before, filled["search"])
+        for name, rows in there.items():
+            assert shared(rows, back[name], revision) == shared(back[name], rows, revision)
+            assert shared(rows, before[name], revision) == shared(before[name], rows, revision)
+        assert [one.name for one in check(database) if not one.ok] == []
+
+
+def without_study(contents, study_id):
+    """Contents without a study, and without what belongs to it."""
+    return {
+        name: [
+            row
+            for row in rows
+            if study_id not in (row.get("study_id"), row["id"] if name == "studies" else None)
+        ]
+        for name, rows in contents.items()
+    }
+
+
+REWRITTEN = {"0001": {"spec", "study", "request_hash"}, "0002": {"study"}}
+"""Columns that say the same in another way, or leave out what went without saying."""
+
+
+def shared(rows, others, revision):
+    """Rows with the columns alone that others have too."""
+    if not rows or not others:
+        return rows
+    columns = (rows[0].keys() & others[0].keys()) - REWRITTEN.get(revision, set())
+    return [{name: row[name] for name in columns} for row in rows]
+
+
+STUDY = {"task": "digits-mlp", "spec": {}, "reused": 0, "created_at": NOW}
+IMPOSSIBLE = {
+    "studies": [
+        {**STUDY, "id": "a", "name": "a", "state": "running", "error": None, "finished_at": None},
+        {**STUDY, "id": "b", "name": "b", "state": "queued", "error": "x", "finished_at": NOW},
+        {**STUDY, "id": "c", "name": "c", "state": "failed", "error": None, "finished_at": None},
+        {**STUDY, "id": "d", "name": "d", "state": "done", "error": None, "finished_at": NOW},
+    ],
+    "trials": [
+        {**TRIAL, "key": "long", "numerics": {}, "attempts": -1, "epochs_done": 9},
+        {**TRIAL, "key": "short", "numerics": {}, "attempts": 1, "epochs_done": -1},
+        {**TRIAL, "key": "good", "numerics": {}, "attempts": 2, "epochs_done": 1},
+    ],
+    "curves": [
+        {"trial_key": "good", "epochs": 1, "data": b"curve"},
+        {"trial_key": "short", "epochs": 0, "data": b""},
+    ],
+    "study_trials": [
+        {"study_id": "c", "trial_key": key, "position": place}
+        for key, place in (("short", 3), ("good", 0), ("long", 3))
+    ]
+    + [{"study_id": "d", "trial_key": "good", "position": 7}],
+}
+"""As nobody but a person with a shell can have left it; but for the positions."""
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_what_can_no_longer_be_is_mended(blank_url, indexed):
+    database = Database(blank_url)
+    schema.upgrade(database, "0005")
+    if indexed:  # as some databases of this revision are
+        with database.write() as session:
+            index = "ix_study_trials_position ON study_trials (study_id, position)"
+            session.execute(text(f"CREATE INDEX {index}"))
+    for name, rows in IMPOSSIBLE.items():
+        write(database, name, rows)
+    schema.upgrade(database)
+    studies = [
+        tuple(row[name] for name in ("id", "state", "error", "finished_at"))
+        for row in read(database, "studies")
+    ]
+    moments = {finished for *_, finished in studies}
+    assert len(moments) == 2  # SQLite's have no zone
+    began = max(moment for moment in moments if moment)
+    assert studies == [
+        ("a", "queued", None, None),
+        ("b", "queued", None, None),
+        ("c", "failed", "the reason was not kept", began),
+        ("d", "done", None, began),
+    ]
+    trials = {row["key"]: (row["attempts"], row["epochs_done"]) for row in read(database, "trials")}
+    assert trials == {"long": (0, 2), "short": (1, 0), "good": (2, 1)}
+    assert [(row["trial_key"], row["epochs"]) for row in read(database, "curves")] == [("good", 1)]
+    places = {
+        (row["study_id"], row["trial_key"]): row["position"]
+        for row in read(database, "study_trials")
+    }
+    assert places == {("c", "good"): 0, ("c", "long"): 1, ("c", "short"): 2, ("d", "good"): 7}
+    database.close()

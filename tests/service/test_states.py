@@ -39,6 +39,13 @@ WRONG = [
     "UPDATE studies SET lease_token = 'x'",
     "UPDATE studies SET lease_token = 'x', lease_expires_at = '2026-01-01 00:00:00'",
     "UPDATE studies SET state = 'running', lease_expires_at = '2026-01-01 00:00:00'",
+    "UPDATE studies SET state = 'running'",
+    "UPDATE studies SET state = 'done'",
+    "UPDATE studies SET state = 'cancelled'",
+    "UPDATE studies SET state = 'failed', error = 'no'",
+    "UPDATE studies SET state = 'failed', finished_at = '2026-01-01 00:00:00'",
+    "UPDATE studies SET finished_at = '2026-01-01 00:00:00'",
+    "UPDATE studies SET error = 'no'",
     "UPDATE studies SET name = NULL",
     "UPDATE trials SET state = 'cancelled'",
     "UPDATE trials SET state = 'running'",
@@ -49,10 +56,16 @@ WRONG = [
     "UPDATE trials SET state = 'failed'",
     "UPDATE trials SET learning_rate = 0",
     "UPDATE trials SET weight_decay = -0.1",
+    "UPDATE trials SET seed = -1",
+    "UPDATE trials SET attempts = -1",
+    "UPDATE trials SET epochs_done = -1",
+    "UPDATE trials SET epochs_done = epochs + 1",
     "DELETE FROM trials",
     "UPDATE trials SET key = 'another'",
     "UPDATE study_trials SET study_id = 'nobody'",
+    "UPDATE study_trials SET position = 0",
     "INSERT INTO curves VALUES ('nobody', 1, '')",
+    "INSERT INTO curves SELECT key, 0, '' FROM trials",
     "INSERT INTO study_trials SELECT * FROM study_trials",
     "INSERT INTO events (study_id, parts, created_at) VALUES ('x', '[]', '2026-01-01 00:00:00')",
 ]
@@ -74,5 +87,10 @@ def test_the_database_takes_what_can_be(database, sent):
             "UPDATE trials SET state = 'running', claimed_by = 'x'",
             "UPDATE trials SET state = 'done', claimed_by = NULL, test_score = 1, "
             "validation_score = 1",
+            "UPDATE studies SET state = 'failed', lease_token = NULL, lease_expires_at = NULL, "
+            "finished_at = '2026-01-01 00:00:00', error = 'no'",
+            "UPDATE studies SET state = 'queued', finished_at = NULL, error = NULL",
+            "UPDATE trials SET epochs_done = epochs",
+            "INSERT INTO curves SELECT key, 1, '' FROM trials",
         ):
             session.execute(text(right))

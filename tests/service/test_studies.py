@@ -1,7 +1,6 @@
 """Studies over REST, on both databases."""
 
 import pytest
-from sqlalchemy import update
 
 from service.db.tables.studies import CurveRow, IdempotencyRow, StudyRow, StudyTrialRow, TrialRow
 from service.queue.results import give_up
@@ -98,8 +97,6 @@ def test_a_dry_run_knows_what_is_known_and_how_long_the_rest_takes(client, datab
 
 def test_trials_of_one_epoch_do_not_tell_how_long_more_take(client, database, study):
     work.train(database, work.send(database, study(budget={"epochs": 1})))
-    with database.write() as session:
-        session.execute(update(TrialRow).values(epochs_done=1))
 
     def estimate(epochs):
         body = study(seeds=3, budget={"epochs": epochs})

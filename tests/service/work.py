@@ -65,7 +65,12 @@ def train(database: Database, study_id: str, score: Score | None = None) -> Stud
     with database.read() as session:
         spec = repository.load_spec(session, study_id)
     taken = take(database, held, keys)
-    done = [result(k, 0.9 if score is None else score(spec.keyed[k])) for k in keys if k in taken]
+    epochs = min(2, spec.budget.epochs)
+    done = [
+        result(k, 0.9 if score is None else score(spec.keyed[k]), epochs=epochs)
+        for k in keys
+        if k in taken
+    ]
     if done:
         record(database, held, results=done)
     with database.write() as session:

@@ -31,6 +31,14 @@ class StudyRow(Base):
             "(lease_token IS NULL) = (lease_expires_at IS NULL)", name="lease_is_whole"
         ),
         CheckConstraint("lease_token IS NULL OR state = 'running'", name="lease_means_running"),
+        CheckConstraint("state <> 'running' OR lease_token IS NOT NULL", name="running_has_lease"),
+        CheckConstraint(
+            "(state IN ('queued', 'running')) = (finished_at IS NULL)", name="open_until_finished"
+        ),
+        CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="failed_has_error"),
+        CheckConstraint(
+            "state NOT IN ('queued', 'running') OR error IS NULL", name="open_has_no_error"
+        ),
         CheckConstraint("priority BETWEEN -100 AND 100", name="priority_in_range"),
         CheckConstraint("time_limit > 0", name="time_limit_in_range"),
         CheckConstraint("training_limit > 0", name="training_limit_in_range"),
@@ -126,6 +134,9 @@ class TrialRow(Base):
             "state NOT IN ('diverged', 'failed') OR reason IS NOT NULL", name="bad_end_has_reason"
         ),
         CheckConstraint("learning_rate > 0 AND weight_decay >= 0", name="rates_in_range"),
+        CheckConstraint("seed >= 0", name="seed_in_range"),
+        CheckConstraint("attempts >= 0", name="attempts_in_range"),
+        CheckConstraint("epochs_done BETWEEN 0 AND epochs", name="epochs_done_in_range"),
         # Most trials need not be in these while they wait.
         partial_index("ix_trials_task_finished_at", "task", "finished_at"),
         partial_index("ix_trials_claimed_by", "claimed_by"),
@@ -173,6 +184,7 @@ class CurveRow(Base):
     """A trial's curves, apart from the trials so that those are quick to scan."""
 
     __tablename__ = "curves"
+    __table_args__ = (CheckConstraint("epochs > 0", name="has_epochs"),)
 
     trial_key: Mapped[str] = mapped_column(
         ForeignKey("trials.key", ondelete="CASCADE"), primary_key=True
@@ -189,7 +201,7 @@ class StudyTrialRow(Base):
     __table_args__ = (
         Index("ix_study_trials_trial_key", "trial_key"),
         # Of a page of a study's trials, so that what comes before it is neither sorted nor read.
-        Index("ix_study_trials_position", "study_id", "position"),
+        Index("ix_study_trials_position", "study_id", "position", unique=True),
     )
 
     study_id: Mapped[str] = mapped_column(

@@ -1,10 +1,11 @@
 """Inserting many rows, of which some are there."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from service.db import upsert, utcnow
-from service.db.tables.studies import CurveRow, TrialRow
+from service.db.tables.studies import CurveRow, StudyTrialRow, TrialRow
 from service.db.upsert import insert_new
 from service.studies.trial_rows import trial_row
 from tests.service import work
@@ -37,3 +38,23 @@ def test_new_rows_are_inserted_and_others_left(database, study, monkeypatch, at_
                 "pending",
             )
         assert session.scalars(select(CurveRow.data)).one() == curve["data"]
+
+
+@pytest.mark.parametrize("at_once", [2, 1000], ids=["many at once", "few"])
+def test_a_row_that_is_in_the_way_of_another_key_is_an_error(database, study, monkeypatch, at_once):
+    study_id = work.send(database, study())
+    monkeypatch.setattr(upsert, "ROWS", at_once)
+    keys = work.to_do(database, study_id)
+    there = [
+        {"study_id": study_id, "trial_key": key, "position": place}
+        for place, key in enumerate(keys)
+    ]
+    with database.write() as session:
+        assert insert_new(session, StudyTrialRow, there) == 0
+        session.execute(delete(StudyTrialRow).where(StudyTrialRow.trial_key.in_(keys[:2])))
+    taken = [{**row, "position": row["position"] + 2} for row in there[:2]]
+    with pytest.raises(IntegrityError), database.write() as session:
+        insert_new(session, StudyTrialRow, taken)
+    with database.write() as session:
+        unique = ("study_id", "position")
+        assert insert_new(session, StudyTrialRow, taken, key=unique) == 0

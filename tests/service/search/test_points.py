@@ -128,6 +128,31 @@ def test_what_a_grid_trains_now_is_left_to_it(database, searching, study):
     assert work.states(database, grid) == {key: TrialState.RUNNING}
 
 
+def test_trials_of_a_search_have_places_of_their_own(database, searching, study):
+    """Also where one of a point's is there already, and another joins it."""
+    grid = work.send(
+        database,
+        study(
+            optimizers=["adamw"],
+            learning_rates=[0.01],
+            weight_decays=[0.1],
+            seeds=[1],
+            budget={"epochs": 4, "batch_size": 64},
+        ),
+    )
+    grids = work.lease(database)
+    keys = work.to_do(database, grid)
+    work.take(database, grids, keys)
+    study_id = searching()
+    held = work.lease(database)
+    points.try_point(database, held, "adamw", 0)
+    work.record(database, grids, results=[work.result(keys[0], epochs=4)])
+    points.try_point(database, held, "adamw", 1)
+    points.try_point(database, held, "adamw", 2, learning_rate=0.02)
+    rows = [row for row in work.rows(database, StudyTrialRow) if row.study_id == study_id]
+    assert sorted(row.position for row in rows) == [0, 1, 2, 3]
+
+
 def test_pruned_and_failed_points_become_no_trials(database, searching):
     study_id = searching()
     held = work.lease(database)
