@@ -13,7 +13,7 @@ from service.db.backup import BackupError, backup, restore
 from service.db.counters import Heartbeat, count
 from service.db.tables.studies import EventRow, StudyRow
 from service.events.repository import announce
-from tests.service import work
+from tests.service import samples, work
 
 
 @pytest.fixture
@@ -56,14 +56,17 @@ def contents(database):
         }
 
 
-def test_a_backup_restores_into_either_database(filled, other, tmp_path):
+def test_a_backup_restores_into_either_database(database, other, tmp_path):
+    samples.fill_every_table(database)
+    before = contents(database)
+    assert all(before.values()), {name for name, rows in before.items() if not rows}
     file = tmp_path / "backups" / "lpwd.backup"
-    backup(filled, file)
+    backup(database, file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(file.parent.iterdir()) == [file]
     steps = []
     restore(other, file, progress=lambda *step: steps.append(step))
-    assert contents(other) == contents(filled)
+    assert contents(other) == contents(database) == before
     assert schema.pending(other) == []
     assert steps
     assert all(0 <= done <= total for _, done, total in steps)
