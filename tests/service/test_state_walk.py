@@ -5,9 +5,12 @@ import pytest
 from sqlalchemy import text
 
 from service.db import Base
+from service.db.tables.searches import PointRow
 from service.errors import ConflictError, LeaseLostError
 from service.queue import claim
 from service.queue.results import claim_trials, give_up, lost, put_back, record
+from service.search import model as search
+from service.search.repository import Underway, forget_running
 from service.studies import actions, repository, trial_rows
 from service.studies import model as studies
 from service.studies.action_schemas import StudyExtension
@@ -15,7 +18,9 @@ from service.studies.extension import extended
 from service.studies.model import StudyState
 from service.trials import model as trials
 from service.trials.model import TrialState
-from tests.service import work
+from tests.service import samples, work
+from tests.service.search import points
+from workers.search.contracts import PointState
 
 
 class Case:
@@ -206,3 +211,50 @@ def test_every_action_from_every_state_of_a_trial(database, study, before):
             seen.add(after)
         clear(database)
     assert seen == trials.TRANSITIONS[before]
+
+
+def point_actions(database, held, study_id):
+    """By name, what may be done with a search's first point."""
+    ends = {
+        PointState.DONE: (points.recorded(0.5, 0.6, 0.7, 0.8), None),
+        PointState.PRUNED: (points.recorded(0.3), None),
+        PointState.DIVERGED: (points.recorded(0.5, diverged={1: {0: "no", 1: "no"}}), "no"),
+        PointState.FAILED: (points.recorded(), "no"),
+    }
+
+    def end(state):
+        found, reason = ends[state]
+        points.try_point(database, held, "adamw", 0, state, record_=found, reason=reason)
+
+    def progress():
+        one = Underway("adamw", 0, 1, 0.4, 1.5, "cpu (test)")
+        points.record(database, held, underway=[one])
+
+    def in_session(what):
+        with database.write() as session:
+            what(session)
+
+    return {
+        **{state.value: lambda state=state: end(state) for state in ends},
+        "begun again": lambda: points.begin(database, held, "adamw", 0),
+        "progress": progress,
+        "forgotten": lambda: in_session(lambda session: forget_running(session, held)),
+        "cancelled": lambda: in_session(lambda session: repository.cancel(session, study_id)),
+    }
+
+
+@pytest.mark.parametrize("before", list(PointState))
+def test_every_action_from_every_state_of_a_point(database, before):
+    seen = set()
+    for name in point_actions(database, None, ""):
+        study_id = points.send(database, samples.SEARCH)
+        held = work.lease(database)
+        actions = point_actions(database, held, study_id)
+        actions["begun again" if before is PointState.RUNNING else before.value]()
+        assert [point.state for point in work.rows(database, PointRow)] == [before]
+        actions[name]()
+        after = {point.state for point in work.rows(database, PointRow)}
+        assert after or before is PointState.RUNNING  # what has ended is never forgotten
+        seen |= after - {before}
+        clear(database)
+    assert seen == search.TRANSITIONS[before]
