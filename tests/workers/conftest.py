@@ -7,9 +7,18 @@ import torch
 from tests.workers.tiny_data import tiny_datasets
 from workers import data, tasks
 from workers.contracts import Budget, LearningRateSchedule, NumericMode, Precision, TrialSpec
+from workers.training import straight
 
 # As a worker does. Two threads that wait for each other on busy cores are slower than one.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _straight(caplog):
+    """Hold every program to run in the interpreter. A test whose one cannot clears the log."""
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    assert not [one.getMessage() for one in records if one.name == straight.__name__]
 
 
 @pytest.fixture
