@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -105,6 +105,26 @@ class Live:
         """Wait for the process whose command line matches: one that ended may not be back yet."""
         return wait_until(lambda: self.child(pattern))
 
+    @contextmanager
+    def beside(self, command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Run another process of the service, on the same database, for the length of a block."""
+        with log.open("ab") as told:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "service", command],
+                env=self._env,
+                stderr=told,
+                stdout=told,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                left = psutil.Process(process.pid).children(recursive=True)
+                process.terminate()
+                process.wait(60)
+                _kill(left)
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
         return self.process.wait(60)
@@ -121,6 +141,10 @@ def serving(folder: Path, *, within: Sequence[str] = (), **settings: str):
         left = live.processes() if live.process.poll() is None else []
         if live.process.poll() is None:
             live.stop()
-        for process in left:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill(left)
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

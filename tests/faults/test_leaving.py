@@ -10,15 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from service.db.tables.processes import RunnerRow
-from service.db.tables.studies import StudyRow
-from service.errors import LeaseLostError
-from service.queue.results import claim_trials, missing, record
+from service.db.tables.studies import StudyRow, TrialRow
 from service.studies.model import StudyState
-from service.trials.model import TrialState
 from tests.faults.patient import PatientTask
 from tests.faults.test_killed_processes import running
-from tests.live import serving, wait_until
-from tests.service import work
+from tests.live import ONE_WORKER, serving, wait_until
 
 LONG = {
     "task": "patient",
@@ -147,34 +143,38 @@ class Stream:
         return not self._thread.is_alive() and self._error is None
 
 
-def test_a_stopped_runner_wakes_up_too_late_and_writes_nothing(live):
-    with live.client() as client:
-        study_id = client.submit({**SHORT, "budget": {"epochs": 1500}}).study.id
+def test_a_stopped_runner_wakes_up_too_late_and_writes_nothing(tmp_path):
+    """By then another has taken the study over and trained it, and so has its own worker."""
+    task = PatientTask(tmp_path / "task", pace=0.05)
+    settings = {**SETTINGS, **ONE_WORKER, "PYTHONPATH": task.path}
+    with serving(tmp_path, **settings) as live, live.client() as client:
+        study_id = client.submit({**SHORT, "budget": {"epochs": 400}}).study.id
         under_way(client, study_id)
         runner = live.found(r"service runner")
-        database = live.database()
         runner.suspend()
-        held = wait_until(lambda: work.claim(database, seconds=1000, device="another"))
-        assert held.study_id == study_id
-        with database.read() as session:
-            keys = missing(session, study_id)
-        assert len(keys) == 4
-        assert claim_trials(database, held, keys, ["adamw"]) == set(keys)
-        record(database, held, results=[work.result(key, 0.125) for key in keys])
+        task.pace(0)
+        with live.beside("runner", tmp_path / "another.log"):
+            wait_until(lambda: client.study(study_id).state is StudyState.DONE)
+        assert "fell silent" in row(live, study_id).last_loss
+        written = results(live)
+        assert len(written) == 4
         runner.resume()
         wait_until(lambda: said(live, "it was cancelled, or taken over"))
-        states = work.states(database, study_id)
-        assert set(states.values()) == {TrialState.DONE}
-        with database.write() as session:
-            assert held.finish(session) is StudyState.DONE
-        with pytest.raises(LeaseLostError):
-            record(database, held)
-        database.close()
-        scores = {trial.validation_score for trial in client.trials(study_id)}
-        assert scores == {0.125}
+        assert results(live) == written
+        assert row(live, study_id).state is StudyState.DONE
         # And the runner goes on with others.
         other = client.submit({**SHORT, "learning_rates": [0.3]}).study.id
         wait_until(lambda: client.study(other).state is StudyState.DONE)
+        end_at_once(live)
+
+
+def results(live):
+    """When and how every trial ended."""
+    return {one.key: (one.finished_at, one.validation_score) for one in rows(live, TrialRow)}
+
+
+def end_at_once(live):
+    """Ask a service twice to end."""
     everyone = live.processes()
     live.process.send_signal(signal.SIGTERM)
     time.sleep(0.05)
