@@ -209,3 +209,11 @@ class Device:
     """Name of the machine."""
     memory: int = 0
     """Bytes: all that a GPU has; of a CPU, what its machine has, or what the worker may take."""
+    software: str = ""
+    """What computes there, with its versions."""
+
+    @property
+    def trained_on(self) -> str:
+        """What is kept with a result: on what it was computed, and with what."""
+        told = f"{self.kind} ({self.name})"
+        return (f"{told}, {self.software}" if self.software else told)[:300]

@@ -51,10 +51,16 @@ def describe(device: torch.device, memory: int | None = None) -> Device:
     node = platform.node()
     if device.type == "cuda":
         found = torch.cuda.get_device_properties(device)
-        return Device("cuda", found.name, os.getpid(), node, int(found.total_memory))
-    return Device(
-        "cpu", _cpu_name(), os.getpid(), node, memory or int(psutil.virtual_memory().total)
-    )
+        return Device(
+            "cuda", found.name, os.getpid(), node, int(found.total_memory), _software(device)
+        )
+    total = memory or int(psutil.virtual_memory().total)
+    return Device("cpu", _cpu_name(), os.getpid(), node, total, _software(device))
+
+
+def _software(device: torch.device) -> str:
+    cuda = f", CUDA {torch.version.cuda}" if device.type == "cuda" else ""
+    return f"torch {torch.__version__}{cuda}, Python {platform.python_version()}"
 
 
 def _cpu_name() -> str:

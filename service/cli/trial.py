@@ -117,7 +117,7 @@ def run(
                 "key": spec.key,
                 "state": "diverged" if diverged else "done",
                 "reason": diverged,
-                "device": f"{device.kind} ({device.name})",
+                "device": device.trained_on,
                 "curves": values,
             },
             indent=2,

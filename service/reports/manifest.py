@@ -81,7 +81,7 @@ def manifest(session: Session, study_id: str) -> dict[str, Any]:
     """Describe a study.
 
     Versions are those installed where this runs; of the numbers of a trial speak its engine's
-    version and its device.
+    version and its device, with the versions that trained it.
 
     Raises:
         NotFoundError: There is no such study.

@@ -344,7 +344,7 @@ class StudyRun:
             curves=running.curves(position),
             diverged=diverged,
             seconds=running.seconds,
-            device=f"{device.kind} ({device.name})",
+            device=device.trained_on,
         )
 
 

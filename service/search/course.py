@@ -67,7 +67,7 @@ class Course:
             point.record = self._new_record()
         point.record.add(message.values, message.diverged)
         point.seconds = message.seconds
-        point.device = f"{message.device.kind} ({message.device.name})"
+        point.device = message.device.trained_on
 
     def end(self, message: PointEnded) -> Outcome:
         """Take in a point's end; returns what came of it."""

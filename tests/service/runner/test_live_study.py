@@ -1,5 +1,6 @@
 """Studies in training, in a service of their own."""
 
+import re
 import time
 
 import pytest
@@ -38,3 +39,6 @@ def test_the_time_left_is_told_and_true(client):
     assert ended.eta_seconds is None
     # Loosely: the machine may be busy with something else now and not then.
     assert took / 2 - 1 < left < took * 2 + 1, (left, took)
+    (where,) = client.manifest(study_id)["devices"]
+    assert where["trained"] == 48
+    assert re.fullmatch(r"cpu \(.+\), torch \d\S+, Python 3\.\S+", where["device"])
