@@ -4,6 +4,8 @@ No result is lost and none is written twice, states move as their tables say, co
 a diligent runner brings every study to its end.
 """
 
+from typing import ClassVar
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -34,6 +36,21 @@ TRIALS = st.sets(st.integers(0, 3), min_size=1)
 ATTEMPTS = 2
 LOSSES = 2
 
+MOVES = {
+    (TrialState.PENDING, TrialState.DONE),
+    (TrialState.PENDING, TrialState.DIVERGED),
+    (TrialState.PENDING, TrialState.FAILED),
+    (TrialState.RUNNING, TrialState.PENDING),
+    (TrialState.FAILED, TrialState.PENDING),
+    (StudyState.QUEUED, StudyState.RUNNING),
+    (StudyState.RUNNING, StudyState.QUEUED),
+    (StudyState.RUNNING, StudyState.CANCELLED),
+    (StudyState.RUNNING, StudyState.FAILED),
+    (StudyState.FAILED, StudyState.QUEUED),
+    (StudyState.CANCELLED, StudyState.QUEUED),
+}
+"""What must be seen from one look to the next, or the runs have not got around."""
+
 
 def walked(table, before, after):
     """Whether a table of transitions leads from one state to another; one rule may take steps."""
@@ -48,6 +65,8 @@ class Queue(RuleBasedStateMachine):
     """Studies of up to four shared trials, runners that come, go and come back too late."""
 
     url: str
+    taken: set[tuple[StudyState | TrialState, StudyState | TrialState]]
+    """All moves of all runs, from one look to the next."""
 
     def __init__(self):
         super().__init__()
@@ -141,6 +160,32 @@ class Queue(RuleBasedStateMachine):
                 results.append(work.result(keys[n], scores[keys[n]]))
         if self.under(held, lambda: record(self.database, held, results=results, trained=trained)):
             self.known |= {key: score for key, score in scores.items() if key in mine}
+
+    @rule(
+        some=TRIALS,
+        outcome=st.sampled_from(["done", "diverged", "failed", "put back"]),
+        ending=st.booleans(),
+    )
+    def work(self, some, outcome, ending):
+        """As a diligent runner does, which one random step after the other seldom comes to."""
+        self.claim()
+        held = next((one for one in reversed(self.leases) if self.holds(one)), None)
+        if held is None:
+            return
+        keys = work.to_do(self.database, held.study_id)
+        taken = sorted(claim_trials(self.database, held, keys, ["adamw"]))
+        some = [taken[n] for n in some if n < len(taken)]
+        if outcome == "failed":
+            give_up(self.database, held, dict.fromkeys(some, "no"))
+        elif outcome == "put back":
+            put_back(self.database, held, some)
+        else:
+            self.written += 1
+            score = None if outcome == "diverged" else self.written / 1024
+            record(self.database, held, results=[work.result(key, score) for key in some])
+            self.known |= dict.fromkeys(some, score)
+        if ending:
+            self.in_session(held.finish)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), some=TRIALS, how=st.sampled_from(["lost", "failed", "put back"]))
@@ -251,11 +296,13 @@ class Queue(RuleBasedStateMachine):
         for key, state in now.items():
             before = self.before.get(key, TrialState.PENDING)
             assert walked(trials.TRANSITIONS, before, state)
+            self.taken.add((before, state))
         self.before = now
         now = {row.id: row.state for row in work.rows(self.database, StudyRow)}
         for study_id, state in now.items():
             before = self.studies_before.get(study_id, StudyState.QUEUED)
             assert walked(studies.TRANSITIONS, before, state)
+            self.taken.add((before, state))
         self.studies_before = now
 
     @invariant()
@@ -322,6 +369,7 @@ class Queue(RuleBasedStateMachine):
 def test_no_order_of_events_loses_or_repeats_a_result(request, kind, examples):
     class Here(Queue):
         url = request.getfixturevalue(f"{kind}_url")
+        taken: ClassVar[set] = set()
 
     run_state_machine_as_test(
         Here,
@@ -329,3 +377,4 @@ def test_no_order_of_events_loses_or_repeats_a_result(request, kind, examples):
             max_examples=examples, stateful_step_count=30, deadline=None, derandomize=True
         ),
     )
+    assert Here.taken >= MOVES
