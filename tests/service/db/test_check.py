@@ -48,9 +48,8 @@ def test_a_database_in_use_makes_sense(filled):
 
 
 def loosen(database):
-    change(
-        database, update(StudyRow).values(state="queued", lease_token=None, lease_expires_at=None)
-    )
+    given_back = {"state": "queued", "lease_token": None, "lease_expires_at": None}
+    change(database, update(StudyRow).values(**given_back, finished_at=None, error=None))
 
 
 def orphan(database):
