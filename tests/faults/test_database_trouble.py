@@ -88,7 +88,7 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_changed(sqlite_client, on_sq
 
 
 def test_results_wait_for_room_and_none_is_lost(on_sqlite, study):
-    study_id = work.send(on_sqlite, study(seeds=200))
+    study_id = work.send(on_sqlite, study(seeds=200, budget={"epochs": 500}))
     held = work.lease(on_sqlite)
     keys = work.to_do(on_sqlite, study_id)
     work.take(on_sqlite, held, keys)
@@ -121,7 +121,7 @@ ballast = folder / "ballast"
 database = Database(f"sqlite:///{folder / 'lpwd.db'}")
 request = {
     "task": "digits-mlp", "optimizers": ["adamw"], "learning_rates": [0.1], "weight_decays": [0],
-    "seeds": 100, "budget": {"epochs": 2},
+    "seeds": 100, "budget": {"epochs": 500},
 }
 study_id = work.send(database, request)
 held = work.lease(database)

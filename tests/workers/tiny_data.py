@@ -143,7 +143,7 @@ def _examples(count, shape, seed):
 def _idx(array):
     """The format of MNIST: type and number of dimensions, sizes, bytes."""
     head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return gzip.compress(head + array.astype(np.uint8).tobytes())
+    return gzip.compress(head + array.astype(np.uint8).tobytes(), mtime=0)
 
 
 def _mnist():
@@ -161,8 +161,12 @@ def _cifar_batch(count, seed, key):
 
 
 def _tar(folder, members):
+    """Pack files, to the same bytes whenever it is done."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         for name, content in members.items():
             pickled = pickle.dumps(content)
             info = tarfile.TarInfo(f"{folder}/{name}")
