@@ -56,6 +56,32 @@ def run(way: str, *, quick: bool) -> dict[str, Any]:
     return found
 
 
+def show(
+    outcomes: dict[str, list[dict[str, Any]]],
+    seconds: dict[str, float],
+    accuracy: dict[str, float],
+    ratios: dict[str, float],
+    trials: int,
+) -> None:
+    """Print a line a way."""
+    table(
+        ["way", "seconds", "s/trial", "accuracy", "ours is faster", "target", "", ""],
+        [
+            [
+                way,
+                f"{seconds[way]:.2f}",
+                f"{seconds[way] / trials:.4f}",
+                f"{100 * accuracy[way]:.2f} %",
+                f"{ratios[way]:.1f} ×" if way in ratios else "",
+                f"{TARGETS[way]:g} ×" if way in TARGETS else "",
+                verdict(ratios[way] >= TARGETS[way]) if way in TARGETS and way in ratios else "",
+                outcomes[way][0]["note"],
+            ]
+            for way in outcomes
+        ],
+    )
+
+
 def main() -> int:
     """Compare; return 1 where a target is missed or accuracies differ."""
     options = parser(__doc__)
@@ -77,22 +103,7 @@ def main() -> int:
     accuracy = {way: statistics.fmean(o_s[0]["accuracies"]) for way, o_s in outcomes.items()}
     ours = seconds.get(OURS)
     ratios = {way: took / ours for way, took in seconds.items()} if ours else {}
-    table(
-        ["way", "seconds", "s/trial", "accuracy", "ours is faster", "target", "", ""],
-        [
-            [
-                way,
-                f"{seconds[way]:.2f}",
-                f"{seconds[way] / trials:.4f}",
-                f"{100 * accuracy[way]:.2f} %",
-                f"{ratios[way]:.1f} ×" if way in ratios else "",
-                f"{TARGETS[way]:g} ×" if way in TARGETS else "",
-                verdict(ratios[way] >= TARGETS[way]) if way in TARGETS and way in ratios else "",
-                outcomes[way][0]["note"],
-            ]
-            for way in outcomes
-        ],
-    )
+    show(outcomes, seconds, accuracy, ratios, trials)
     apart = max(accuracy.values()) - min(accuracy.values())
     agree = apart <= AGREEMENT and all(len(o[0]["accuracies"]) == trials for o in outcomes.values())
     said = "the same" if agree else "NOT the same"

@@ -37,9 +37,10 @@ def allocated(pack):
 
 
 @pytest.mark.parametrize(("task", "size"), [("digits-mlp", 64), ("digits-cnn", 24)])
-def test_a_pack_takes_the_memory_that_was_predicted(trial, task, size):
+def test_a_pack_takes_the_memory_that_was_predicted(trial, monkeypatch, task, size):
+    monkeypatch.setattr("workers.training.measure.SLOWER", float("inf"))  # whatever else runs here
     found = measure(trials_of(trial, task, 12), epochs=10**5)
-    assert max(found.seconds) <= 12 < size
+    assert max(found.seconds) == 12 < size
     pack = Pack(tuple(trials_of(trial, task, size)))
     assert pack_bytes(found, size) == pytest.approx(allocated(pack), rel=0.2)
 

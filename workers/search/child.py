@@ -107,7 +107,6 @@ def _search(
     from ray import tune
     from ray.tune.search import ConcurrencyLimiter
 
-    from workers.search.halving import HalvingEach
     from workers.search.reporter import Reporter
     from workers.search.searcher import SearchEach
     from workers.search.trainable import PointTrainable
@@ -116,13 +115,6 @@ def _search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what goes wrong is told by us
-    scheduler: Any = tune.schedulers.FIFOScheduler()  # type: ignore[no-untyped-call]
-    if job.search.halving is not None:
-        scheduler = HalvingEach(
-            job.search.halving, epochs=job.search.budget.epochs, maximize=job.maximize
-        )
-        for label, past in job.past.items():
-            scheduler.recall(label, past)
     searcher = SearchEach(job, gpu=gpu, memory=memory, ask=line.ask, tell=line.tell)
     resources = {"CPU": 0.0, "GPU": 1.0} if gpu else {"CPU": 1.0}
     tune.Tuner(
@@ -130,7 +122,7 @@ def _search(
         tune_config=tune.TuneConfig(
             num_samples=-1,
             search_alg=ConcurrencyLimiter(searcher, max_concurrent=devices),
-            scheduler=scheduler,
+            scheduler=_scheduler(job),
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -144,3 +136,19 @@ def _search(
         ),
     ).fit()
     searcher.weigh()
+
+
+def _scheduler(job: SearchJob) -> Any:
+    """Return what stops bad points, knowing those of before; or what stops none."""
+    from ray.tune.schedulers import FIFOScheduler
+
+    from workers.search.halving import HalvingEach
+
+    if job.search.halving is None:
+        return FIFOScheduler()  # type: ignore[no-untyped-call]
+    scheduler = HalvingEach(
+        job.search.halving, epochs=job.search.budget.epochs, maximize=job.maximize
+    )
+    for label, past in job.past.items():
+        scheduler.recall(label, past)
+    return scheduler
