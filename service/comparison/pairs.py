@@ -17,9 +17,10 @@ from service.comparison.model import (
     OptimizerDifference,
 )
 from service.errors import InvalidRequestError
-from service.heatmaps.aggregate import POINTS, Grid, grids, metric_view, title_of
+from service.heatmaps.aggregate import Grid, grids, metric_view, title_of
 from service.heatmaps.layout import CODES, Layout
 from service.heatmaps.model import MetricView
+from service.heatmaps.scale import POINTS
 from service.studies.planning import StudySpec, Variant
 from service.trials.model import TrialState
 

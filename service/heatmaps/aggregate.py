@@ -21,6 +21,7 @@ from service.heatmaps.model import (
     RobustnessRow,
     StudyResults,
 )
+from service.heatmaps.scale import colour_domain, possible
 from service.studies.planning import StudySpec, Variant
 from service.trials.model import TrialState
 from workers import tasks
@@ -28,9 +29,6 @@ from workers.contracts import CURVES
 from workers.errors import UnknownTaskError
 from workers.search.contracts import SearchedOptimizer
 
-POINTS = 0.10
-"""Height of the colour domain: ten points of a metric in per cent, else a tenth of the way from the
-best down to chance."""
 RELIEF = 5
 """How many tolerances a map must rise above chance, for its tolerance to mean anything."""
 
@@ -279,25 +277,6 @@ def _domain(maps: Sequence[Heatmap], metric: MetricView) -> tuple[float, float] 
     return colour_domain(means, metric)
 
 
-def colour_domain(means: Sequence[float], metric: MetricView) -> tuple[float, float] | None:
-    """Return the ends of a scale of colours: ten points down from the best (up, if less is better).
-
-    None where there is no score.
-    """
-    if not means:
-        return None
-    best = max(means) if metric.maximize else min(means)
-    span = 1.0 if metric.percent else abs(metric.chance - best)
-    height = POINTS * span or 1.0
-    low, high = (best - height, best) if metric.maximize else (best, best + height)
-    return _possible(low, high, metric)
-
-
-def _possible(low: float, high: float, metric: MetricView) -> tuple[float, float]:
-    """Keep an interval within what the metric can be: a share is in [0, 1]."""
-    return (max(low, 0.0), min(high, 1.0)) if metric.percent else (low, high)
-
-
 def _row(
     spec: StudySpec, entry: str, one: Heatmap, grid: Grid, metric: MetricView, epsilon: float
 ) -> RobustnessRow:
@@ -330,7 +309,7 @@ def _row(
     up = metric.maximize
     means = grid.means
     interval = robustness.best_interval(grid.validation, grid.reported, maximize=up)
-    low, high = _possible(interval.low, interval.high, metric) if interval else (None, None)
+    low, high = possible(interval.low, interval.high, metric) if interval else (None, None)
     row = replace(
         row,
         best=float(means[best]),

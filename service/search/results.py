@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from service.heatmaps.aggregate import colour_domain, metric_view, title_of
+from service.heatmaps.aggregate import metric_view, title_of
+from service.heatmaps.scale import colour_domain
 from service.search.model import (
     Importance,
     OptimizerSearch,
