@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.types import ASGIApp
 from threadpoolctl import threadpool_limits
@@ -178,13 +178,9 @@ def _guard(app: FastAPI) -> None:
 
 def _route(app: FastAPI) -> None:
     """Add all resources and pages."""
-    api = APIRouter(
-        prefix="/api/v1",
-        dependencies=[Depends(refuse_unknown_parameters), Depends(refuse_other_media_types)],
-    )
+    strict = [Depends(refuse_unknown_parameters), Depends(refuse_other_media_types)]
     for resource in RESOURCES:
-        api.include_router(resource.router)
-    app.include_router(api)
+        app.include_router(resource.router, prefix="/api/v1", dependencies=strict)
     app.include_router(health.router)
     app.include_router(metrics.router)
     state = app.state

@@ -22,10 +22,6 @@ THREADS = 16
 """Requests that may be in the database, or computing, at once: more only wait for each other."""
 SWITCH = 0.001
 """Seconds after which a thread lets another go on."""
-GARBAGE = (10_000, 20, 20)
-"""New objects, and collections of the young, after which garbage is looked for."""
-
-
 ARENAS, TRIM, MMAP = -8, -1, -3
 """Names of `mallopt`'s parameters."""
 
@@ -76,7 +72,6 @@ class Server(uvicorn.Server):
         # What is there now stays: no need to look through it for garbage again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*GARBAGE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End in good order; at the second signal, at once."""

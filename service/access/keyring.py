@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy.exc import DBAPIError
 
 from service.access import sessions
-from service.access.identity import Identity
+from service.access.model import Identity
 from service.db import Database, utcnow
 from service.errors import KeyInvalidError
 from service.keys import repository, tokens

@@ -13,9 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.viewer import VIEWER, Viewer
 from service.access import origin
-from service.access.identity import Identity
 from service.access.keyring import Keyring
-from service.access.model import Mode
+from service.access.model import Identity, Mode
 from service.access.policy import Policy
 from service.access.rates import Kind, Rates, sender
 from service.access.rules import READING, Rule, rule_of, study_of

@@ -3,8 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 
-from service.access.identity import Identity
-from service.access.model import Mode
+from service.access.model import Identity, Mode
 from service.keys.model import Role
 from service.settings import Settings, split_names
 

@@ -9,7 +9,7 @@ import limits
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from service.access.identity import Identity
+from service.access.model import Identity
 from service.errors import TooManyRequestsError
 from service.settings import OFF, Settings
 

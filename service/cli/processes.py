@@ -14,13 +14,11 @@ import lpwd.catalogue
 from lpwd.errors import LpwdError
 from service.access.model import Mode
 from service.access.policy import is_loopback, policy_of
-from service.app import create_app
 from service.db import Database, schema
 from service.db.trouble import Patience, TablesOutdatedError
 from service.keys import repository as keys
 from service.keys.model import KeyState
 from service.logs import configure
-from service.server import Server
 from service.settings import Settings, settings, with_options
 from service.signals import stop_on_signals, stop_with_parent, supervised
 from service.supervisor import GaveUpError, Supervisor
@@ -119,6 +117,10 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
     database = open_database(here)
     tell_of_keys(here, database)
     database.close()
+    # Here and not above: no other process needs FastAPI, half of all that there is to import.
+    from service.app import create_app
+    from service.server import Server
+
     Server(create_app(here), host=here.host, port=here.port).run()
 
 

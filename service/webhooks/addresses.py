@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from service.settings import Settings
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LONGEST = 2000
@@ -38,6 +40,11 @@ class Rules:
 
     http: bool = False
     private: bool = False
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return where the settings let webhooks be sent."""
+    return Rules(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
 
 
 @dataclass(frozen=True)

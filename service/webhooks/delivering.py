@@ -20,7 +20,7 @@ from service.db import Database, utcnow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.settings import Settings
 from service.webhooks import sending
-from service.webhooks.addresses import Rules
+from service.webhooks.addresses import Rules, rules_of
 from service.webhooks.model import DeliveryState
 from service.webhooks.outbox import disable
 from service.webhooks.sending import Outcome
@@ -55,11 +55,6 @@ class Claimed:
     def __repr__(self) -> str:
         """Name the delivery, and not what signs it."""
         return f"Claimed({self.id})"
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Return where the settings let webhooks be sent."""
-    return Rules(http=settings.webhooks_allow_http, private=settings.webhooks_allow_private)
 
 
 def run(settings: Settings, stop: threading.Event) -> None:

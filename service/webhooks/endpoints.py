@@ -9,7 +9,7 @@ from service.app_state import DatabaseOf, SettingsOf
 from service.problems import PROBLEMS
 from service.studies.endpoints import CONFLICT
 from service.webhooks import repository
-from service.webhooks.delivering import rules_of
+from service.webhooks.addresses import rules_of
 from service.webhooks.model import DeliveryState
 from service.webhooks.schemas import (
     DeliveryAnswer,

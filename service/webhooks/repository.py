@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.access.identity import Identity
+from service.access.model import Identity
 from service.db import utcnow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.errors import ConflictError, InvalidRequestError, NotFoundError
