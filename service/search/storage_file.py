@@ -1,10 +1,8 @@
 """A search as an Optuna storage. Made in a process beside the API's, which imports no Optuna."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from workers.search.contracts import Parameter, Past
@@ -35,17 +33,23 @@ def export(studies: Sequence[ExportedStudy]) -> bytes:
     """Return an Optuna storage, a SQLite file, with one study an optimizer.
 
     `optuna.load_study(study_name=…, storage="sqlite:///optuna.db")` and optuna-dashboard open it.
+    It is made in memory: no disk can be full.
     """
     import optuna
+    from sqlalchemy.pool import StaticPool
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="lpwd-optuna-") as folder:
-        file = Path(folder) / "optuna.db"
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
-        for one in studies:
-            _export_study(storage, one)
+    # Of the one connection there is, as the database is gone with it.
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"poolclass": StaticPool})
+    for one in studies:
+        _export_study(storage, one)
+    connection = storage.engine.raw_connection()
+    try:
+        written: bytes = connection.driver_connection.serialize()  # type: ignore[union-attr]
+        return written
+    finally:
+        connection.close()
         storage.engine.dispose()
-        return file.read_bytes()
 
 
 def _export_study(storage: Any, one: ExportedStudy) -> None:

@@ -15,6 +15,13 @@ from tests.service import work
 STUDIES = "/api/v1/studies"
 FULL = Path("/dev/full")
 FORMS = ("trials.csv", "trials.parquet", "manifest", "archive")
+SEARCH = {
+    "mode": "search",
+    "task": "digits-mlp",
+    "optimizers": ["adamw"],
+    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}, "weight_decay": {"low": 1e-4, "high": 1}},
+    "budget": {"points": 1},
+}
 
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full here")
 
@@ -40,9 +47,11 @@ def test_files_without_room_are_said_to_be(sqlite_url, trained, tmp_path, monkey
     settings = Settings(_env_file=None, database_url=sqlite_url, data_dir=tmp_path)
     with TestClient(create_app(settings)) as client:
         archive = client.get(f"{trained}/archive").content
+        searched = f"{STUDIES}/{client.post(STUDIES, json=SEARCH).json()['id']}"
         with monkeypatch.context() as patch:
             fill_disk(patch, tmp_path)
             answers = [client.get(f"{trained}/{form}") for form in FORMS]
+            answers.append(client.get(f"{searched}/optuna.db"))
             answers.append(client.post(f"{STUDIES}/import", content=archive))
         for answer in answers:
             assert answer.status_code == 507, answer.text
