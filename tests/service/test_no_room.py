@@ -19,7 +19,7 @@ SEARCH = {
     "mode": "search",
     "task": "digits-mlp",
     "optimizers": ["adamw"],
-    "space": {"learning_rate": {"low": 1e-3, "high": 1e-1}, "weight_decay": {"low": 1e-4, "high": 1}},
+    "space": dict.fromkeys(("learning_rate", "weight_decay"), {"low": 1e-3, "high": 1e-1}),
     "budget": {"points": 1},
 }
 
@@ -47,7 +47,7 @@ def test_files_without_room_are_said_to_be(sqlite_url, trained, tmp_path, monkey
     settings = Settings(_env_file=None, database_url=sqlite_url, data_dir=tmp_path)
     with TestClient(create_app(settings)) as client:
         archive = client.get(f"{trained}/archive").content
-        searched = f"{STUDIES}/{client.post(STUDIES, json=SEARCH).json()['id']}"
+        searched = f"{STUDIES}/{client.post(STUDIES, json=SEARCH).json()['study']['id']}"
         with monkeypatch.context() as patch:
             fill_disk(patch, tmp_path)
             answers = [client.get(f"{trained}/{form}") for form in FORMS]
