@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT = 30.0
-"""Seconds a SQLite writer waits for another to finish."""
+"""Seconds that one waits for another's lock: of a SQLite file, or of a row or table."""
 CROWDED = 2.0
 """Seconds a writer waits where as many as may wait for the lock do so already."""
 CONNECTIONS = 10
@@ -35,8 +35,8 @@ class Database:
 
         Args:
             url: SQLAlchemy's.
-            writers: How many of this process's threads may wait to write to a SQLite file at once,
-                so that others are left to read while another process keeps it locked.
+            writers: How many of this process's threads may write, or wait to, at once, so that
+                others are left to read while another process keeps the database locked.
 
         Raises:
             sqlalchemy.exc.ArgumentError: The URL is not one of SQLAlchemy's.
@@ -48,12 +48,8 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         if self.sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self._writers = threading.Semaphore(writers) if self.sqlite and writers else None
-        self.engine = (
-            _sqlite(parsed)
-            if self.sqlite
-            else create_engine(parsed, pool_pre_ping=True, pool_size=CONNECTIONS)
-        )
+        self._writers = threading.Semaphore(writers) if writers else None
+        self.engine = _sqlite(parsed) if self.sqlite else _postgresql(parsed)
         self._writer = self.engine.execution_options(**{WRITING: True})
         # SQLite's readers see one state anyhow, from their first statement on.
         self._reader = (
@@ -91,7 +87,7 @@ class Database:
             return
         if not self._writers.acquire(timeout=CROWDED):
             locked = sqlite3.OperationalError("database is locked, and many wait for it already")
-            raise OperationalError("BEGIN IMMEDIATE", None, locked)
+            raise OperationalError("BEGIN", None, locked)
         try:
             yield
         finally:
@@ -123,5 +119,17 @@ def _sqlite(url: Any) -> Engine:
         # A writer takes the lock at once: upgrading a read lock later fails under contention.
         writing = connection.get_execution_options().get(WRITING, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: Any) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # By itself it waits for ever.
+        connection.execute(f"SET lock_timeout = {round(1000 * BUSY_TIMEOUT)}")
+        connection.commit()
 
     return engine

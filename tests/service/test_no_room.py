@@ -19,7 +19,7 @@ SEARCH = {
     "mode": "search",
     "task": "digits-mlp",
     "optimizers": ["adamw"],
-    "space": dict.fromkeys(("learning_rate", "weight_decay"), {"low": 1e-3, "high": 1e-1}),
+    "space": {key: {"low": 1e-3, "high": 1e-1} for key in ("learning_rate", "weight_decay")},
     "budget": {"points": 1},
 }
 

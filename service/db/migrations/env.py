@@ -14,6 +14,8 @@ def run() -> None:
     writer = database.engine.execution_options(**{WRITING: True})
     with writer.begin() as connection:
         if not database.sqlite:
+            # However long who uses the tables, or migrates them, may take.
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({int(Alone.MIGRATE)})")
         context.configure(connection=connection, target_metadata=Base.metadata)
         with context.begin_transaction():
