@@ -24,6 +24,7 @@ from service.signals import stop_on_signals, stop_with_parent, supervised
 from service.supervisor import GaveUpError, Supervisor
 from workers import data, tasks
 from workers.errors import WorkersError
+from workers.standing_back import stand_back
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def runner(verbose: VerboseOption = False) -> None:
     here = settings()
     log(here, verbose)
     stop_with_parent()
-    os.nice(here.runner_nice)  # before Ray is started: its workers take after this process
+    stand_back(here.runner_nice)  # before Ray is started: its workers take after this process
     share_datasets(here)
     check_plugins()
     open_database(here).close()

@@ -17,6 +17,7 @@ from workers.search.contracts import (
     SearchEnded,
     SearchJob,
 )
+from workers.standing_back import stand_back
 
 RETRIES = 2
 """Times that a point is begun again after the process that trained it died."""
@@ -72,6 +73,7 @@ def main(
         connection: To the runner.
     """
     os.setsid()  # a group of its own, so that all of it can be ended
+    stand_back(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.environ.update(QUIET)
