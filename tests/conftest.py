@@ -4,25 +4,23 @@ A test that takes `database` or `client` runs twice: on SQLite and on PostgreSQL
 """
 
 import os
-import secrets
 import shutil
 import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
-from sqlalchemy import create_engine
 from sqlalchemy.engine import URL, make_url
 
 from service.app import create_app
 from service.db import Database, schema
 from service.settings import Settings
+from tests import postgresql
 from tests.browsing import chromium
 
 with warnings.catch_warnings():
@@ -58,8 +56,8 @@ def postgres() -> Iterator[URL]:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         # No test pulls the plug.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            _execute(url, f"ALTER SYSTEM SET {setting} = off")
-        _execute(url, "SELECT pg_reload_conf()")
+            postgresql.execute(url, f"ALTER SYSTEM SET {setting} = off")
+        postgresql.execute(url, "SELECT pg_reload_conf()")
         yield url
     finally:
         server.cleanup()
@@ -69,8 +67,8 @@ def postgres() -> Iterator[URL]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres: URL) -> str:
     """Migrate a database once; returns its name. Copying it is quicker than migrating again."""
-    _execute(postgres, "CREATE DATABASE template")
-    _migrate(_shown(postgres.set(database="template")))
+    postgresql.execute(postgres, "CREATE DATABASE template")
+    _migrate(postgresql.shown(postgres.set(database="template")))
     return "template"
 
 
@@ -82,10 +80,16 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres: URL, postgres_template: str) -> postgresql.Databases:
+    """Keep databases that are emptied after a test for the next."""
+    return postgresql.Databases(postgres, postgres_template)
+
+
 @pytest.fixture
-def postgres_url(postgres: URL, postgres_template: str) -> Iterator[str]:
-    """Make a migrated PostgreSQL database of its own for a test."""
-    with _fresh(postgres, postgres_template) as url:
+def postgres_url(postgres_databases: postgresql.Databases) -> Iterator[str]:
+    """Lend a test a migrated PostgreSQL database without any row."""
+    with postgres_databases.one() as url:
         yield url
 
 
@@ -111,7 +115,7 @@ def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'blank.db'}"
         return
-    with _fresh(request.getfixturevalue("postgres"), "template0") as url:
+    with postgresql.fresh(request.getfixturevalue("postgres"), "template0") as url:
         yield url
 
 
@@ -160,29 +164,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@contextmanager
-def _fresh(server: URL, template: str) -> Iterator[str]:
-    """Make a PostgreSQL database for the length of a block."""
-    name = f"test_{secrets.token_hex(6)}"
-    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield _shown(server.set(database=name))
-    finally:
-        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
 def _migrate(url: str) -> None:
     database = Database(url)
     schema.upgrade(database)
     database.close()
-
-
-def _execute(url: URL, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-    engine.dispose()
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=False)

@@ -7,12 +7,14 @@ import threading
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
 
 from service.db import Base, Database, schema
 from service.db.backup import BackupError, backup, restore
 from service.db.counters import Heartbeat, count
 from service.db.tables.studies import EventRow, StudyRow
 from service.events.repository import announce
+from tests.postgresql import fresh
 from tests.service import samples, work
 
 
@@ -39,10 +41,8 @@ def other(request, tmp_path):
 @pytest.fixture
 def other_postgres(postgres_url):
     """`database` has taken `postgres_url`, where it is PostgreSQL: copy its name's template."""
-    from tests.conftest import _fresh, make_url
-
     server = make_url(postgres_url).set(database="postgres")
-    with _fresh(server, "template0") as url:
+    with fresh(server, "template0") as url:
         yield url
 
 
