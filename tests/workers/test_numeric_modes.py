@@ -146,3 +146,17 @@ def test_programs_are_kept_for_packs_of_the_same_shape(trial):
     assert traces(first) > 0
     assert traces(second) == 0
     assert traces(other) > 0
+
+
+@pytest.mark.skipif(not compiler_for(torch.device("cpu")), reason="needs a C++ compiler")
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "overlapping"])
+def test_a_compiled_program_changes_its_tensors_and_holds_constants(apart):
+    def grow(x, by):
+        x.add_(by)
+        return [x[:2], x * torch.arange(3.0)]
+
+    x, by = (torch.ones(3), torch.ones(3)) if apart else torch.ones(4).unfold(0, 3, 1)
+    first, times = traced(grow, [x, by], compiled=True)(x, by)
+    assert x.tolist() == [2.0, 2.0, 2.0]
+    assert first.tolist() == [2.0, 2.0]
+    assert times.tolist() == [0.0, 2.0, 4.0]

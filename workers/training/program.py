@@ -1,30 +1,25 @@
 """Functions of tensors as straight lists of kernels: traced once, then run without the Python that
 wrote them, and compiled where that is wanted."""
 
-import copy
-import logging
 import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
-import torch._inductor
 from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
     UnsupportedOperatorException,
 )
-from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
+from workers.training.compiled import compiled as compile_it
 from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
-from workers.training.straight import straight_line, without_gradients
-
-logger = logging.getLogger(__name__)
+from workers.training.straight import straight_line
 
 Program = Callable[..., list[Tensor]]
 """Takes tensors, may change them in place, and returns a list of tensors."""
@@ -93,27 +88,7 @@ def traced(
         simplify(graph, alike)
     except NotInStepError as error:
         raise NotTraceableError(str(error)) from error
-    if compiled:
-        return _compiled(graph, examples)
-    return straight_line(graph)
-
-
-def _compiled(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
-    """Have TorchInductor compile a graph; where it cannot, let it run eager.
-
-    Not by `torch.compile`: that would trace anew what is traced, and check at every call what is
-    true for every call of a program. The kernels are called from C++: of a program of many small
-    ones Python would take a tenth of the time, and they compile sooner as one file.
-    """
-    try:
-        with torch.no_grad():
-            program: Program = torch._inductor.compile(
-                copy.deepcopy(graph), list(examples), options={"cpp_wrapper": True}
-            )
-    except RuntimeError as error:
-        logger.warning("not compiled, runs eager: %s", str(error).splitlines()[0])
-        return straight_line(graph)
-    return without_gradients(program)
+    return compile_it(graph, examples) if compiled else straight_line(graph)
 
 
 def compiler_for(device: torch.device) -> bool:

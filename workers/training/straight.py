@@ -58,9 +58,15 @@ def straight_line(module: GraphModule) -> Callable[..., list[Tensor]]:
 def without_gradients(function: Callable[..., list[Tensor]]) -> Callable[..., list[Tensor]]:
     """Run a function that computes its gradients itself, or needs none, without recording any."""
 
+    record = torch._C._set_grad_enabled  # what `torch.no_grad` calls, in some more lines
+
     def run(*tensors: Tensor) -> list[Tensor]:
-        with torch.no_grad():
+        recorded = torch.is_grad_enabled()
+        record(False)
+        try:
             return function(*tensors)
+        finally:
+            record(recorded)
 
     return run
 
@@ -70,7 +76,7 @@ def _runner(
 ) -> Callable[..., list[Tensor]]:
     watched = torch._C._len_torch_dispatch_stack
     optimize = torch._C._get_graph_executor_optimize
-    record = torch._C._set_grad_enabled  # what `torch.no_grad` calls, in some more lines
+    record = torch._C._set_grad_enabled
 
     def run(*tensors: Tensor) -> list[Tensor]:
         if watched():  # by Python code, whose errors the interpreter would make empty ones of
