@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from service.client import Client
 from tests.browsing import Watched
-from tests.live import serving, wait_until
+from tests.live import ONE_WORKER, serving, wait_until
 
 STUDY = {
     "name": "In a browser",
@@ -25,7 +25,8 @@ SLOW = 120_000
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("browser"), LPWD_PACK_SIZE="4") as live:
+    folder = tmp_path_factory.mktemp("browser")
+    with serving(folder, LPWD_PACK_SIZE="4", **ONE_WORKER) as live:
         yield live
 
 

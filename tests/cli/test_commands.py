@@ -10,7 +10,7 @@ import yaml
 
 from service import presets
 from service.study_file import StudyFileError, parse
-from tests.live import serving
+from tests.live import ONE_WORKER, serving
 
 
 def lpwd(*arguments, env=None, stdin=None):
@@ -26,7 +26,7 @@ def lpwd(*arguments, env=None, stdin=None):
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("cli")) as live:
+    with serving(tmp_path_factory.mktemp("cli"), **ONE_WORKER) as live:
         yield live
 
 
