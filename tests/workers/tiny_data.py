@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.io import savemat
+from torch import nn
 from torch.nn import functional
 from torchvision.models import convnext_tiny, swin_t
+from torchvision.models.convnext import CNBlock
+from torchvision.models.swin_transformer import SwinTransformerBlock
 
 from workers import data, tasks
 from workers.data.dataset import DataSet
@@ -79,7 +82,10 @@ def tiny_tasks() -> tuple[Task, ...]:
 
 
 def tiniest_tasks() -> tuple[Task, ...]:
-    """Return every task, large models with few small examples: they are soon through an epoch."""
+    """Return every task, large models with few small examples: they are soon through an epoch.
+
+    Models that repeat a block many times do so less often: tracing each takes long.
+    """
     return _with_problems(
         {
             "cifar10-convnext-tiny": "FEW_CONVNEXT",
@@ -119,6 +125,20 @@ def _shrunk(problem):
     return replace(problem, prepare=lambda batch: functional.avg_pool2d(prepare(batch), 4))
 
 
+def _shallow(problem, blocks):
+    """Return the problem with so many blocks in each of the model's stages, at most."""
+
+    def model():
+        made = problem.model()
+        for place, stage in enumerate(made.features):
+            if isinstance(stage, nn.Sequential) and isinstance(stage[0], REPEATED):
+                made.features[place] = stage[:blocks]
+        return made
+
+    return replace(problem, model=model)
+
+
+REPEATED = (CNBlock, SwinTransformerBlock)
 RESNET18 = _shrunk(cifar10_resnet18.PROBLEM)
 RESNET18_OF_100 = _shrunk(cifar100_resnet18.PROBLEM)
 RESNET20 = _shrunk(cifar10_resnet20.PROBLEM)
@@ -127,8 +147,8 @@ SWIN = cifar100_swin_tiny.problem_at(resolution=32)
 FEW_RESNET18 = _few(RESNET18)
 FEW_RESNET18_OF_100 = _few(RESNET18_OF_100)
 FEW_RESNET20 = _few(RESNET20)
-FEW_CONVNEXT = _few(CONVNEXT)
-FEW_SWIN = _few(SWIN)
+FEW_CONVNEXT = _few(_shallow(CONVNEXT, blocks=1))
+FEW_SWIN = _few(_shallow(SWIN, blocks=2))  # one of them with a shifted window
 FEW_SVHN = _few(svhn_cnn.PROBLEM)
 FEW_CHARLM = _few(pydoc_charlm.PROBLEM)
 
