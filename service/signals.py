@@ -3,16 +3,25 @@
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
+
+import psutil
 
 from service.supervisor import STOP_WITH_STDIN
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Set `stop` on SIGINT and SIGTERM; a second one ends the process at once."""
+    """Set `stop` on SIGINT and SIGTERM; a second one ends the process at once, with all it started.
+
+    Left alone, Ray's agents would live on for a minute, to tell a cluster that is gone of its end.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
+            for started in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    started.kill()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         stop.set()

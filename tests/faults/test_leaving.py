@@ -179,4 +179,4 @@ def end_at_once(live):
     time.sleep(0.05)
     os.kill(live.process.pid, signal.SIGTERM)  # at once
     assert live.process.wait(5) != 0
-    wait_until(lambda: not any(map(running, everyone)))
+    wait_until(lambda: not any(map(running, everyone)), patience=20)
