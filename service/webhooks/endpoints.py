@@ -57,7 +57,7 @@ def read(webhook_id: str, database: DatabaseOf, identity: IdentityOf) -> Webhook
         return WebhookAnswer.model_validate(repository.read(session, webhook_id, identity))
 
 
-@router.patch("/{webhook_id}")
+@router.patch("/{webhook_id}", responses=CONFLICT)
 def change(
     webhook_id: str,
     webhook: Annotated[WebhookChange, Body(openapi_examples={"enable": {"value": CHANGE}})],

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.access.model import Identity
 from service.db import utcnow
+from service.db.tables.keys import KeyRow
 from service.db.tables.webhooks import DeliveryRow, WebhookRow
 from service.errors import ConflictError, InvalidRequestError, NotFoundError
 from service.keys.model import Role
@@ -75,8 +76,16 @@ def read(session: Session, webhook_id: str, identity: Identity) -> WebhookRow:
 def change(
     session: Session, webhook_id: str, request: WebhookChange, identity: Identity, rules: Rules
 ) -> WebhookRow:
-    """Change a webhook. Raises as `read` and `create` do."""
+    """Change a webhook.
+
+    Raises:
+        NotFoundError: It is none of one's own.
+        InvalidRequestError: Nothing is sent to such an address.
+        ConflictError: It cannot be enabled, as its key was revoked.
+    """
     found = read(session, webhook_id, identity)
+    if request.enabled is True:
+        _check_key(session, found)
     if request.url is not None:
         _check(request.url, rules)
         found.url = request.url
@@ -159,6 +168,15 @@ def _check(url: str, rules: Rules) -> None:
         check_url(url, rules)
     except AddressError as error:
         raise InvalidRequestError(str(error), field="url") from error
+
+
+def _check_key(session: Session, webhook: WebhookRow) -> None:
+    owner = session.get(KeyRow, webhook.owner_id) if webhook.owner_id else None
+    if owner is not None and owner.revoked_at is not None:
+        raise ConflictError(
+            f"webhook {webhook.id} was made with key {owner.name!r}, which is revoked: it would be "
+            "told of nothing; make another with a key that is valid"
+        )
 
 
 def _check_enabled(webhook: WebhookRow) -> None:

@@ -288,7 +288,8 @@ def test_webhooks_of_keys_that_open_nothing_are_told_nothing(guarded, made, data
     hook = guarded.get(f"{HOOKS}/{made_by['ann']}", headers=root).json()
     assert (hook["enabled"], hook["reason"]) == (False, "the key that made it was revoked")
     again = guarded.patch(f"{HOOKS}/{hook['id']}", json={"enabled": True}, headers=root)
-    assert again.json()["enabled"]
+    assert again.status_code == 409
+    assert "which is revoked" in again.json()["detail"]
     with database.write() as session:
         assert enqueue(session, WebhookEvent.STUDY_ENDED, {}) == 1
 
