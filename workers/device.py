@@ -12,8 +12,8 @@ from workers.contracts import Device
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of settings in glibc's malloc.h."""
-LARGEST_KEPT = 2**31 - 1, 32 << 20
-"""Bytes of a block that is kept, at most: the first that glibc takes. Older ones take 32 MB."""
+LARGEST_KEPT = 32 << 20
+"""Bytes; glibc takes no higher threshold."""
 
 
 def prepare(*, gpu: bool) -> torch.device:
@@ -81,5 +81,5 @@ def keep_freed_memory() -> None:
     """
     change = getattr(ctypes.CDLL(None), "mallopt", None)
     if change is not None:
-        any(change(M_MMAP_THRESHOLD, size) for size in LARGEST_KEPT)
+        change(M_MMAP_THRESHOLD, LARGEST_KEPT)
         change(M_TRIM_THRESHOLD, 2**31 - 1)
