@@ -25,8 +25,11 @@ SAYINGS = (
     "not enough memory",
     "std::bad_alloc",
     "alloc_failed",
+    "could not create a primitive",
 )
-"""How libraries say in a RuntimeError that memory ran out, in lower case."""
+"""How libraries say in a RuntimeError that memory ran out, in lower case. The last is oneDNN's."""
+UNABLE = "primitive descriptor"
+"""What oneDNN could not create where it has no such kernel, however much memory there is."""
 SILENCE = "without exception set"
 """What the interpreter says of C code that failed and did not say why."""
 
@@ -83,7 +86,9 @@ def is_exhausted(error: BaseException) -> bool:
     if isinstance(error, SystemError):
         # Of C code that could not get memory for an exception either.
         return SILENCE in said
-    return isinstance(error, RuntimeError) and any(saying in said for saying in SAYINGS)
+    if not isinstance(error, RuntimeError) or UNABLE in said:
+        return False
+    return any(saying in said for saying in SAYINGS)
 
 
 def _own_bytes() -> int:
