@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from service.app import create_app
 from service.cli import COMMANDS
 from service.cli.lazy import load
 from service.client.results import EXPORTS
+from service.errors import LeaseLostError, NotFoundError
 from service.queue import claim
 from service.settings import Settings
 from service.studies import repository
@@ -72,19 +74,24 @@ def address(settings, database, refusals):
 def train_all(database, stop):
     while not stop.wait(0.05):
         held = claim(database, seconds=1000, device="1 × cpu (test)")
-        if held is None:
-            continue
-        with database.read() as session:
-            spec = repository.read_spec(repository.row(session, held.study_id))
-        if isinstance(spec, StudySpec):
-            keys = work.to_do(database, held.study_id)
-            taken = work.take(database, held, keys)
-            epochs = spec.budget.epochs
-            done = [work.result(key, epochs=epochs) for key in keys if key in taken]
-            if done:
-                work.record(database, held, results=done)
-            with database.write() as session:
-                held.finish(session)
+        if held is not None:
+            # The guides cancel and delete studies: a runner lets go of them.
+            with suppress(LeaseLostError, NotFoundError):
+                train(database, held)
+
+
+def train(database, held):
+    with database.read() as session:
+        spec = repository.read_spec(repository.row(session, held.study_id))
+    if isinstance(spec, StudySpec):
+        keys = work.to_do(database, held.study_id)
+        taken = work.take(database, held, keys)
+        epochs = spec.budget.epochs
+        done = [work.result(key, epochs=epochs) for key in keys if key in taken]
+        if done:
+            work.record(database, held, results=done)
+        with database.write() as session:
+            held.finish(session)
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the examples use jq, as people do")
