@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 PASSING = frozenset({Trouble.LOCKED, Trouble.UNREACHABLE})
 """Trouble that mostly ends by itself."""
+UNREADABLE = "There was an error parsing the body"
+"""What FastAPI says of one."""
 RETRY_AFTER = 5
 """Seconds after which to try again then."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -170,10 +172,19 @@ def _http(request: Request, error: HTTPException) -> Response:
     detail = error.detail
     if status is HTTPStatus.NOT_FOUND:
         detail = f"there is nothing at {request.scope['path']}; /docs lists what there is"
+    elif detail == UNREADABLE:
+        detail = (
+            "the body cannot be read: send JSON that is whole and UTF-8, not nested without end, "
+            "and without numbers of thousands of digits"
+        )
+    allowed = ""
+    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _allowed(request)):
+        allowed = ", ".join(methods)  # those of every route with this address
+        detail = f"{request.method} is not for {request.scope['path']}; allowed: {allowed}"
     answer = problem(request, status, kind, status.phrase, detail)
     answer.headers.update(error.headers or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED and (methods := _allowed(request)):
-        answer.headers["Allow"] = ", ".join(methods)  # those of every route with this address
+    if allowed:
+        answer.headers["Allow"] = allowed
     return answer
 
 

@@ -46,10 +46,12 @@ class Connection:
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends, whatever is left of it."""
+        # The raylet's agents would live on for a minute, to tell a cluster that is gone of its end.
+        started = [*self._daemons, *(one for daemon in self._daemons for one in _below(daemon))]
         ray.shutdown()
-        for daemon in self._daemons:
-            if _alive(daemon):
-                daemon.kill()
+        for process in started:
+            if _alive(process):
+                process.kill()
 
 
 def connect(address: str, *, cpus: int | None = None) -> Connection:
@@ -78,6 +80,14 @@ def connect(address: str, *, cpus: int | None = None) -> Connection:
 
 def _daemons() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if _name(child) in DAEMONS]
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = process.children(recursive=True)
+        return found
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _alive(process: psutil.Process) -> bool:

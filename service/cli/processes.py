@@ -68,7 +68,10 @@ def serve(
     except GaveUpError as error:
         raise CannotStartError(str(error)) from error
     finally:
-        logger.info("ending")
+        logger.info(
+            "ending: what is in training is saved, for %.0f s at most; Ctrl-C again ends at once",
+            here.drain_seconds,
+        )
         supervisor.stop()
 
 

@@ -334,3 +334,10 @@ def test_a_learning_rate_that_vanishes_in_float32_is_refused(client, study):
     answer = client.post(STUDIES, json=study(learning_rates=[1e-320]))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "learning_rates.0"
+
+
+@pytest.mark.parametrize("body", ["[" * 20_000 + "]" * 20_000, '{"seeds": ' + "9" * 5000 + "}"])
+def test_a_body_that_cannot_be_read_is_told_what_can(client, body):
+    answer = client.post(STUDIES, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "send JSON that is whole" in answer.json()["detail"]
