@@ -86,6 +86,7 @@ class Database:
             yield
             return
         if not self._writers.acquire(timeout=CROWDED):
+            # In SQLite's words on either database: `service.db.trouble` knows them.
             locked = sqlite3.OperationalError("database is locked, and many wait for it already")
             raise OperationalError("BEGIN", None, locked)
         try:

@@ -8,6 +8,7 @@ import pytest
 
 from service.app import create_app
 from service.db import Database
+from service.search.storage_file import export
 from service.settings import Settings
 from tests.conftest import TestClient
 from tests.service import work
@@ -59,3 +60,8 @@ def test_files_without_room_are_said_to_be(sqlite_url, trained, tmp_path, monkey
             assert "disk that holds temporary files is full" in answer.json()["detail"]
         assert client.get(f"{trained}/archive").content == archive
         assert client.post(f"{STUDIES}/import", content=archive).status_code == 409
+
+
+def test_a_storage_file_needs_no_room_on_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert export([]).startswith(b"SQLite format 3\0")

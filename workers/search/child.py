@@ -73,7 +73,7 @@ def main(
         connection: To the runner.
     """
     os.setsid()  # a group of its own, so that all of it can be ended
-    stand_back(0)
+    stand_back(0)  # the new session, too, as far as this process does already
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     os.environ.update(QUIET)
