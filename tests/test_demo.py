@@ -34,6 +34,7 @@ def folder(tmp_path_factory):
 def first(folder):
     done = demo(folder)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "[info" not in done.stderr  # no log between its own words
     return done.stdout
 
 

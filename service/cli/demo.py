@@ -42,6 +42,8 @@ def demo(
         port=_free_port(),
         ray_address="local",
     )
+    if "log_level" not in here.model_fields_set:
+        here = here.model_copy(update={"log_level": "warning"})  # what is said here is enough
     stop = threading.Event()
     stop_on_signals(stop)
     say("starting a service: API, runner, scheduler and a local Ray")
