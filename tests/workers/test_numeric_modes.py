@@ -51,7 +51,7 @@ def test_bfloat16_where_that_is_safe_learns_as_well(pair, task):
 def test_weights_stay_in_full_precision_under_amp(trial):
     run = StackedRun(Pack((trial(amp=True), trial(amp=True, weight_decay=1.0))))
     run.train_epoch()
-    assert {value.dtype for value in run._parameters.values()} == {torch.float32}
+    assert {value.dtype for value in run._models.parameters.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -73,7 +73,7 @@ def test_channels_last_changes_the_layout_alone(trial, tiny, monkeypatch, count)
         assert any(
             value[0].is_contiguous(memory_format=torch.channels_last)
             and not value[0].is_contiguous()
-            for value in runs[0]._parameters.values()
+            for value in runs[0]._models.parameters.values()
             if value.ndim == 5
         )
     batches = [next(run.batches()) for run in runs]
@@ -115,7 +115,7 @@ def test_a_function_that_looks_at_values_is_not_traced():
         return [x * 2 if float(x.sum()) < 10 else x]
 
     with pytest.raises(NotTraceableError):
-        traced(doubled_while_small, [torch.ones(3)], compiled=False)
+        traced(doubled_while_small, [torch.ones(3)])
 
 
 def test_a_program_changes_tensors_in_place_and_only_when_it_is_called():
@@ -124,7 +124,7 @@ def test_a_program_changes_tensors_in_place_and_only_when_it_is_called():
         return [x.sum()]
 
     x, by = torch.zeros(3), torch.ones(3)
-    program = traced(grow, [x, by], compiled=False)
+    program = traced(grow, [x, by]).eager
     assert x.sum() == 0
     (total,) = program(x, by)
     assert (float(total), float(x.sum())) == (3.0, 3.0)
@@ -156,7 +156,7 @@ def test_a_compiled_program_changes_its_tensors_and_holds_constants(apart):
         return [x[:2], x * torch.arange(3.0)]
 
     x, by = (torch.ones(3), torch.ones(3)) if apart else torch.ones(4).unfold(0, 3, 1)
-    first, times = traced(grow, [x, by], compiled=True)(x, by)
+    first, times = traced(grow, [x, by]).compiled([x, by])(x, by)
     assert x.tolist() == [2.0, 2.0, 2.0]
     assert first.tolist() == [2.0, 2.0]
     assert times.tolist() == [0.0, 2.0, 4.0]

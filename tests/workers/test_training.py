@@ -75,14 +75,14 @@ def test_schedule_free_is_evaluated_at_its_average_and_trains_on_where_it_was(tr
     for inputs, targets in run.batches():
         run.step(inputs, targets)
     at_training_point = [value.clone() for value in run.evaluate(lambda data: data.validation)]
-    weights = {name: value.clone() for name, value in run._parameters.items()}
+    weights = {name: value.clone() for name, value in run._models.parameters.items()}
     for optimizer in run._optimizers:
         optimizer.evaluating(True)
     at_average = run.evaluate(lambda data: data.validation)
     for optimizer in run._optimizers:
         optimizer.evaluating(False)
     assert not torch.allclose(at_average[0], at_training_point[0], rtol=1e-3)
-    for name, value in run._parameters.items():
+    for name, value in run._models.parameters.items():
         torch.testing.assert_close(value, weights[name], rtol=1e-4, atol=1e-6)
     reported = StackedRun(Pack(tuple(trials))).train_epoch().values
     np.testing.assert_allclose(

@@ -5,6 +5,8 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch._subclasses.fake_tensor import (
     DynamicOutputShapeException,
     UnsupportedOperatorException,
 )
+from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
@@ -21,7 +24,7 @@ from workers.training.sharing import NotInStepError
 from workers.training.simplify import simplify
 from workers.training.straight import straight_line
 
-Program = Callable[..., list[Tensor]]
+Kernels = Callable[..., list[Tensor]]
 """Takes tensors, may change them in place, and returns a list of tensors."""
 
 KEPT = 256
@@ -36,6 +39,42 @@ UNTRACEABLE = (
 
 class NotTraceableError(Exception):
     """What a function does depends on the values of its tensors."""
+
+
+class Program:
+    """A function of tensors as a list of kernels, made into something that runs when first wanted.
+
+    Attributes:
+        graph: The kernels; each node calls an operator.
+    """
+
+    def __init__(self, graph: GraphModule) -> None:
+        self.graph = graph
+        self._compiled: Kernels | None = None
+
+    @cached_property
+    def eager(self) -> Kernels:
+        """The kernels one after the other, without recording gradients."""
+        return straight_line(self.graph)
+
+    def compiled(self, examples: Sequence[Tensor]) -> Kernels:
+        """Return the kernels as TorchInductor fuses them; needs a compiler.
+
+        Args:
+            examples: Tensors like those it will be called with, not changed.
+        """
+        if self._compiled is None:
+            self._compiled = compile_it(self.graph, examples)
+        return self._compiled
+
+    def outputs(self) -> list[Tensor]:
+        """Return tensors like its outputs, but for their values, which are undefined."""
+        nodes: Any = self.graph.graph.output_node().args[0]
+        shapes = [node.meta["val"] for node in nodes]
+        return [
+            torch.empty_strided(one.shape, one.stride(), dtype=one.dtype, device=one.device)
+            for one in shapes
+        ]
 
 
 _kept: OrderedDict[Hashable, Program] = OrderedDict()
@@ -57,10 +96,9 @@ def layout(tensors: Iterable[Tensor]) -> tuple[Hashable, ...]:
 
 
 def traced(
-    function: Program,
+    function: Kernels,
     examples: Sequence[Tensor],
     *,
-    compiled: bool,
     alike: Sequence[Sequence[int]] = (),
 ) -> Program:
     """Turn a function into the kernels that it runs on tensors of these shapes.
@@ -69,12 +107,8 @@ def traced(
         function: Its result may depend on nothing but its arguments, and its course on nothing but
             their shapes. It is not run on real data here.
         examples: Tensors like those it will be called with: shapes, strides, types and devices.
-        compiled: Whether to have TorchInductor fuse the kernels; needs a compiler.
         alike: Positions of examples in whose place one and the same tensor will be given, which is
             then to change as each of them would.
-
-    Returns:
-        The kernels as a function.
 
     Raises:
         NotTraceableError: The function's course depends on the values of tensors.
@@ -88,7 +122,7 @@ def traced(
         simplify(graph, alike)
     except NotInStepError as error:
         raise NotTraceableError(str(error)) from error
-    return compile_it(graph, examples) if compiled else straight_line(graph)
+    return Program(graph)
 
 
 def compiler_for(device: torch.device) -> bool:
@@ -104,7 +138,7 @@ def compiler_for(device: torch.device) -> bool:
 
 
 class Replayed:
-    """A program recorded as a CUDA graph, and replayed: one launch instead of many.
+    """Kernels recorded as a CUDA graph, and replayed: one launch instead of many.
 
     The tensors of the recording are its own from then on. Those that change in place, such as
     weights, are the same in every call; what comes in other memory, such as a batch, is copied.
@@ -113,24 +147,24 @@ class Replayed:
     WARM = 3
     """Calls before the recording, in which libraries choose their kernels and take their memory."""
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, kernels: Kernels) -> None:
+        self._kernels = kernels
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: tuple[Tensor, ...] = ()
         self._outputs: list[Tensor] = []
 
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
-        """Run, record or replay the program."""
+        """Run, record or replay them."""
         if self._graph is None:
             self._calls += 1
             if self._calls <= self.WARM:
-                return self._program(*tensors)
+                return self._kernels(*tensors)
             self._inputs = tensors
             graph = torch.cuda.CUDAGraph()
             torch.cuda.synchronize()
             with torch.cuda.graph(graph):
-                self._outputs = self._program(*tensors)
+                self._outputs = self._kernels(*tensors)
             self._graph = graph
         for own, given in zip(self._inputs, tensors, strict=True):
             if own.data_ptr() != given.data_ptr():

@@ -1,6 +1,6 @@
 """The programs of a pack: its loss and gradients, and its scores, by the size of the batch."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 
 import torch
@@ -10,6 +10,7 @@ from workers.contracts import Pack
 from workers.training.blueprint import Blueprint
 from workers.training.functions import ModelFunctions
 from workers.training.program import (
+    Kernels,
     NotTraceableError,
     Program,
     Replayed,
@@ -19,6 +20,7 @@ from workers.training.program import (
     traced,
 )
 from workers.training.seeds import Stream, generator
+from workers.training.stack import Models
 from workers.training.stacked import NoiseSite
 from workers.training.straight import without_gradients
 
@@ -48,103 +50,124 @@ class PackPrograms:
         """What a program depends on besides the layout of its tensors."""
         self.compiles = self._numerics.compile and compiler_for(device)
         self._sites: dict[int, tuple[NoiseSite, ...]] = {}
-        self._gradients: dict[Hashable, Program] = {}
-        self._scores: dict[Hashable, Program] = {}
+        self._gradients: dict[Hashable, Kernels] = {}
+        self._scores: dict[Hashable, Kernels] = {}
 
-    def gradients(
-        self,
-        parameters: dict[str, Tensor],
-        moving: dict[str, Tensor],
-        row_of: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        step: int,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return losses (K,) and gradients (K, …) by name; running statistics move.
+    def batch(self, row_of: Tensor, inputs: Tensor, targets: Tensor, step: int) -> list[Tensor]:
+        """Return what the loss depends on besides the models: a batch, and its noise.
 
         Args:
-            parameters: Name to (K, …).
-            moving: Running statistics, likewise.
             row_of: (K,) the row of the batch that each model sees.
             inputs: (S, b, …).
             targets: (S, b, …).
             step: From 0; noise depends on it.
         """
         noise = self._noise(inputs, row_of, step)
-        batch = [self._rows(part, row_of) for part in (inputs, targets)]
-        tensors = [
-            *parameters.values(), *moving.values(), *self._blueprint.fixed.values(), *batch, *noise,
-        ]  # fmt: skip
-        size = (len(row_of), targets.shape[1])
-        program = self._gradients.get(size)
-        if program is None:
-            names = (tuple(parameters), tuple(moving), tuple(self._blueprint.fixed))
-            whole_batch = targets.shape[1] == self._batch_size
-            program = self._gradients[size] = self.program(
-                "gradients",
-                lambda *given: self._gradients_of(names, given),
-                tensors,
-                compiled=whole_batch,  # the odd one at an epoch's end is not worth the wait
-            )
-        losses, *gradients = program(*tensors)
-        return losses, dict(zip(parameters, gradients, strict=True))
+        return [*(self._rows(part, row_of) for part in (inputs, targets)), *noise]
+
+    def gradient_program(self, models: Models, batch: Sequence[Tensor]) -> Program:
+        """Return the program of losses (K,) and gradients (K, …), for batches like this one.
+
+        It takes the models' `tensors` and then the batch; running statistics move.
+
+        Raises:
+            NotTraceableError: The loss looks at values.
+        """
+        return self.program(
+            "gradients",
+            lambda *given: self._gradients_of(models.names, given),
+            [*models.tensors, *batch],
+        )
+
+    def gradients(
+        self, models: Models, batch: Sequence[Tensor], *, compiled: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return losses (K,) and gradients (K, …) by name; running statistics move.
+
+        Args:
+            models: K of them.
+            batch: As `batch` returns it.
+            compiled: Whether compiling is worth while, should the numeric mode ask for it.
+        """
+        tensors = [*models.tensors, *batch]
+        size = (len(models), _examples(batch), compiled)
+        kernels = self._gradients.get(size)
+        if kernels is None:
+            try:
+                program = self.gradient_program(models, batch)
+                kernels = self.ready(program, tensors, compiled=compiled and self.whole(batch))
+            except NotTraceableError:
+                kernels = without_gradients(lambda *given: self._gradients_of(models.names, given))
+            self._gradients[size] = kernels
+        losses, *gradients = kernels(*tensors)
+        return losses, dict(zip(models.parameters, gradients, strict=True))
+
+    def whole(self, batch: Sequence[Tensor]) -> bool:
+        """Tell whether a batch is a whole one: the rest of an epoch is not worth compiling for."""
+        return _examples(batch) == self._batch_size
 
     def scores(
-        self,
-        parameters: dict[str, Tensor],
-        moving: dict[str, Tensor],
-        row_of: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
+        self, models: Models, row_of: Tensor, inputs: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return mean loss and score of each model on a batch, (K,) each. Arguments as above."""
         batch = [self._rows(part, row_of) for part in (inputs, targets)]
-        tensors = [*parameters.values(), *moving.values(), *self._blueprint.fixed.values(), *batch]
-        size = (len(row_of), targets.shape[1])
-        program = self._scores.get(size)
-        if program is None:
-            names = (tuple(parameters), tuple(moving), tuple(self._blueprint.fixed))
-            program = self._scores[size] = self.program(
-                "scores", lambda *given: self._scores_of(names, given), tensors, compiled=False
-            )
-        losses, scores = program(*tensors)
+        tensors = [*models.tensors, *batch]
+        size = (len(models), _examples(batch))
+        kernels = self._scores.get(size)
+        if kernels is None:
+
+            def function(*given: Tensor) -> list[Tensor]:
+                return self._scores_of(models.names, given)
+
+            try:
+                program = self.program("scores", function, tensors)
+                kernels = self.ready(program, tensors, compiled=False)
+            except NotTraceableError:
+                kernels = without_gradients(function)
+            self._scores[size] = kernels
+        losses, scores = kernels(*tensors)
         return losses, scores
 
     def program(
         self,
         name: Hashable,
-        function: Program,
+        function: Kernels,
         tensors: Sequence[Tensor],
         *,
-        compiled: bool,
         alike: Sequence[Sequence[int]] = (),
     ) -> Program:
-        """Return a function's program for tensors like these, in the pack's numeric mode.
+        """Return a function's program for tensors like these.
 
         Args:
             name: Tells it from the pack's other functions.
             function: Depends on nothing but its tensors, the task and the numeric mode.
             tensors: Those of the first call.
-            compiled: Whether compiling it is worth while, should the mode ask for it.
             alike: Positions of tensors in whose place one and the same will be given, to change as
                 each of them would.
 
         Raises:
-            NotTraceableError: Such a tensor cannot stand for the others. Else a function that is
-                not traceable runs as it is written.
+            NotTraceableError: The function looks at values, or such a tensor cannot stand for the
+                others.
         """
-        compiled = compiled and self.compiles
-        try:
-            program = kept(
-                (name, self.key, compiled, layout(tensors)),
-                lambda: traced(function, tensors, compiled=compiled, alike=alike),
-            )
-        except NotTraceableError:
-            if alike:
-                raise
-            return without_gradients(function)
+        return self.kept(name, tensors, lambda: traced(function, tensors, alike=alike))
+
+    def kept(
+        self, name: Hashable, tensors: Sequence[Tensor], make: Callable[[], Program]
+    ) -> Program:
+        """Return the program of that name for tensors like these, from an earlier pack or new."""
+        return kept((name, self.key, layout(tensors)), make)
+
+    def ready(self, program: Program, tensors: Sequence[Tensor], *, compiled: bool) -> Kernels:
+        """Return what runs a program on tensors like these, in the pack's numeric mode.
+
+        Args:
+            program: Of this pack.
+            tensors: Those of the first call.
+            compiled: Whether compiling is worth while, should the mode ask for it.
+        """
+        kernels = program.compiled(tensors) if compiled and self.compiles else program.eager
         replays = self._numerics.cuda_graphs and self._device.type == "cuda"
-        return Replayed(program) if replays else program
+        return Replayed(kernels) if replays else kernels
 
     def _gradients_of(
         self, names: Sequence[Sequence[str]], tensors: Sequence[Tensor]
@@ -183,3 +206,8 @@ class PackPrograms:
     def _seen(self, batch: Iterable[Tensor]) -> list[Tensor]:
         """Turn what the programs take into what the functions take: (…) if all share it."""
         return [part[0] if self._shared else part for part in batch]
+
+
+def _examples(batch: Sequence[Tensor]) -> int:
+    """Return how many examples each model sees: targets are (1, b, …) or (K, b, …)."""
+    return batch[1].shape[1]

@@ -22,7 +22,8 @@ from workers.training.programs import PackPrograms
 from workers.training.schedule import learning_rate_factor
 from workers.training.seeds import initial_model
 from workers.training.slices import Member, OptimizerSlice, members
-from workers.training.stack import select, stack_of
+from workers.training.stack import Models, stack_of
+from workers.training.whole_step import WholeStep, whole_step
 
 EVALUATED_AT_ONCE = 256
 """Examples evaluated at once, for each trial, unless batches are larger: bounds the activations."""
@@ -57,19 +58,14 @@ class StackedRun:
         rows = self._rows([position for member in groups for position in member.positions])
         names = [name for name, _ in models[0].named_parameters()]
         last = pack.budget.numerics.channels_last
-        self._assemble(
-            groups,
-            stack_of(models, names, rows, channels_last=last),
-            stack_of(models, self._blueprint.moving, rows, channels_last=False),
-            None,
-            None,
-        )
+        parameters = stack_of(models, names, rows, channels_last=last)
+        moving = stack_of(models, self._blueprint.moving, rows, channels_last=False)
+        self._assemble(groups, Models(parameters, moving, self._blueprint.fixed), None, None)
 
     def _assemble(
         self,
         groups: Sequence[Member],
-        parameters: dict[str, Tensor],
-        moving: dict[str, Tensor],
+        models: Models,
         first_loss: Tensor | None,
         states: Sequence[Mapping[str, Any]] | None,
     ) -> None:
@@ -78,8 +74,7 @@ class StackedRun:
         Args:
             groups: The optimizers with the positions of their trials in the pack, in the order
                 of the models.
-            parameters: Name to (K, …).
-            moving: Running statistics, likewise.
+            models: K of them.
             first_loss: (K,) loss of the very first batch, where it was trained already.
             states: State of each optimizer; None for new ones.
         """
@@ -87,13 +82,14 @@ class StackedRun:
         self._order = [position for member in groups for position in member.positions]
         """Of each model of the stack, where its trial stands in the pack."""
         self._row_of = self._rows(self._order)
-        self._parameters = parameters
-        self._moving = moving
+        self._models = models
         self._first_loss = first_loss
         self._optimizers = self._build(groups)
         if states is not None:
             for optimizer, state in zip(self._optimizers, states, strict=True):
                 optimizer.load_state(state)
+        self._whole_steps: dict[int, WholeStep | None] = {}
+        """By the size of the batch."""
 
     def _build(self, groups: Sequence[Member]) -> list[OptimizerSlice]:
         optimizers = []
@@ -104,7 +100,7 @@ class StackedRun:
                 OptimizerSlice(
                     member,
                     start,
-                    self._parameters,
+                    self._models.parameters,
                     self._blueprint.table,
                     self._tensor([trial.learning_rate for trial in trials]),
                     self._tensor([trial.weight_decay for trial in trials]),
@@ -140,17 +136,36 @@ class StackedRun:
             factor = learning_rate_factor(schedule, self._step, self.steps)
             for optimizer in self._optimizers:
                 optimizer.set_factor(factor)
-        for optimizer in self._optimizers:
-            optimizer.decay()
-        losses, gradients = self._programs.gradients(
-            self._parameters, self._moving, self._row_of, inputs, targets, self._step
-        )
-        for optimizer in self._optimizers:
-            optimizer.step(gradients)
+        batch = self._programs.batch(self._row_of, inputs, targets, self._step)
+        whole = self._whole_step(batch)
+        losses = self._step_by_step(batch) if whole is None else whole(batch)
         self._step += 1
         if self._first_loss is None:
             self._first_loss = losses.clone()
         return losses
+
+    def _whole_step(self, batch: Sequence[Tensor]) -> WholeStep | None:
+        """Return the step as one program, once optimizers have a state; None where it is none."""
+        if not self._begun:
+            return None
+        examples = batch[1].shape[1]
+        if examples not in self._whole_steps:
+            self._whole_steps[examples] = whole_step(
+                self._models, self._optimizers, batch, self._programs
+            )
+        return self._whole_steps[examples]
+
+    def _step_by_step(self, batch: Sequence[Tensor]) -> Tensor:
+        for optimizer in self._optimizers:
+            optimizer.decay()
+        losses, gradients = self._programs.gradients(self._models, batch, compiled=self._begun)
+        for optimizer in self._optimizers:
+            optimizer.step(gradients)
+        return losses
+
+    @property
+    def _begun(self) -> bool:
+        return self._step > 0
 
     def train_epoch(self) -> EpochReport:
         """Train one epoch, then evaluate on validation and test."""
@@ -175,9 +190,7 @@ class StackedRun:
         examples = 0
         size = max(EVALUATED_AT_ONCE, self.pack.budget.batch_size)
         for inputs, targets in self._data.evaluation(split, size):
-            losses, scores = self._programs.scores(
-                self._parameters, self._moving, self._row_of, inputs, targets
-            )
+            losses, scores = self._programs.scores(self._models, self._row_of, inputs, targets)
             loss += losses * targets.shape[1]
             score += scores * targets.shape[1]
             examples += targets.shape[1]
@@ -199,10 +212,9 @@ class StackedRun:
         kept = torch.tensor(stay, device=self.device)
         self._assemble(
             groups,
-            select(self._parameters, kept),
-            select(self._moving, kept),
+            self._models.only(kept),
             None if self._first_loss is None else self._first_loss[kept],
-            states if self._step else None,
+            states if self._begun else None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -211,8 +223,8 @@ class StackedRun:
             "epoch": self.epoch,
             "step": self._step,
             "members": [list(member.positions) for member in self._groups],
-            "parameters": self._parameters,
-            "moving": self._moving,
+            "parameters": self._models.parameters,
+            "moving": self._models.moving,
             "first_loss": self._first_loss,
             "optimizers": [optimizer.state() for optimizer in self._optimizers],
         }
@@ -223,8 +235,7 @@ class StackedRun:
         whole = {p: member for member in members(self.pack.trials) for p in member.positions}
         self._assemble(
             [replace(whole[chosen[0]], positions=tuple(chosen)) for chosen in state["members"]],
-            state["parameters"],
-            state["moving"],
+            Models(state["parameters"], state["moving"], self._blueprint.fixed),
             state["first_loss"],
             state["optimizers"],
         )

@@ -61,6 +61,13 @@ class OptimizerSlice:
     The first step runs as the optimizer is written and brings its state into being. Those after it,
     and after a checkpoint, are traced, where the optimizer is one of the family and never looks at
     a tensor's value.
+
+    Attributes:
+        member: Which optimizer, and whose trials.
+        range: Its place in the stack.
+        whole: Whether that is all of it.
+        parameters: Its part of the stacked parameters, or these themselves.
+        rate: (k,) learning rates of the next step.
     """
 
     def __init__(
@@ -85,14 +92,15 @@ class OptimizerSlice:
             programs: Of the pack, which its steps join.
         """
         self.member = member
-        self._range = slice(start, start + len(member.positions))
-        self._whole = all(len(one) == len(member.positions) for one in parameters.values())
+        self.range = slice(start, start + len(member.positions))
+        self.whole = all(len(one) == len(member.positions) for one in parameters.values())
         self._views = {
-            name: parameter.detach()[self._range].requires_grad_()
+            name: parameter.detach()[self.range].requires_grad_()
             for name, parameter in parameters.items()
         }
+        self.parameters = list((parameters if self.whole else self._views).values())
         self._learning_rates = learning_rates
-        self._rate = learning_rates
+        self.rate = learning_rates
         self._optimizer = lpwd.build(
             member.optimizer,
             table.groups(self._views),
@@ -102,20 +110,21 @@ class OptimizerSlice:
         )
         self._programs = programs
         self._steps: TracedSteps | None = None
+        self._begun = False
         self._traceable = isinstance(self._optimizer, DecayedOptimizer)
 
     def set_factor(self, factor: float) -> None:
         """Set the learning rates to this share of their full values."""
-        self._rate = self._learning_rates * factor
+        self.rate = self._learning_rates * factor
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rate
+            group["lr"] = self.rate
 
     def decay(self) -> None:
         """Decay before the forward pass, where the rule asks for it."""
         if self._steps is None:
             self._optimizer.decay()
         else:
-            self._steps.decay(self._rate)
+            self._steps.decay(self.rate)
 
     def evaluating(self, on: bool) -> None:
         """Move the weights to where the optimizer wants them evaluated, and back.
@@ -129,34 +138,43 @@ class OptimizerSlice:
 
     def step(self, gradients: Mapping[str, Tensor]) -> None:
         """Update the slice, given the gradients (K, …) of the whole stack by name."""
-        own = [gradients[name] for name in self._views]
-        if not self._whole:
-            own = [gradient[self._range] for gradient in own]
-        if self._steps is None and self._traceable and self._optimizer.state:
-            self._trace(own)
-        if self._steps is not None:
-            self._steps.update(own, self._rate)
+        own = self.part([gradients[name] for name in self._views])
+        steps = self.traced(own) if self._begun else None
+        if steps is not None:
+            steps.update(own, self.rate)
             return
         for view, gradient in zip(self._views.values(), own, strict=True):
             view.grad = gradient
         self._optimizer.step()
+        self._begun = True
         for view in self._views.values():
             view.grad = None
 
-    def _trace(self, gradients: list[Tensor]) -> None:
-        assert isinstance(self._optimizer, DecayedOptimizer)  # noqa: S101
-        try:
-            self._steps = TracedSteps(
-                self._optimizer,
-                list(self._views.values()),
-                gradients,
-                self._rate,
-                self.member.settings,
-                self._programs,
-            )
-        except NotTraceableError as error:
-            self._traceable = False
-            logger.info("%s runs as written: %s", self.member.optimizer, error)
+    def part(self, gradients: list[Tensor]) -> list[Tensor]:
+        """Return the slice of the whole stack's gradients (K, …)."""
+        return gradients if self.whole else [gradient[self.range] for gradient in gradients]
+
+    def traced(self, gradients: list[Tensor]) -> TracedSteps | None:
+        """Return decay and update as programs, once the optimizer has stepped; None if they cannot.
+
+        Args:
+            gradients: Like those of the steps to come, in the order of the parameters.
+        """
+        if self._steps is None and self._traceable:
+            assert isinstance(self._optimizer, DecayedOptimizer)  # noqa: S101
+            try:
+                self._steps = TracedSteps(
+                    self._optimizer,
+                    list(self._views.values()),
+                    gradients,
+                    self.rate,
+                    self.member.settings,
+                    self._programs,
+                )
+            except NotTraceableError as error:
+                self._traceable = False
+                logger.info("%s runs as written: %s", self.member.optimizer, error)
+        return self._steps
 
     def state(self, chosen: Sequence[int] | None = None) -> dict[str, Any]:
         """Return what the optimizer remembers, of all its trials or of those chosen."""
@@ -180,7 +198,8 @@ class OptimizerSlice:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what `state` returned, of an optimizer on as many trials."""
+        """Go on with what `state` returned, of an optimizer on as many trials that has stepped."""
+        self._begun = True
         if isinstance(self._optimizer, ExternalOptimizer):
             self._optimizer.diverged = set(state["diverged"])
             for inner, own in zip(self._optimizer.inner, state["inner"], strict=True):

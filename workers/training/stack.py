@@ -1,9 +1,41 @@
 """K models' weights and running statistics, along a leading axis."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Models:
+    """K models in training. Their tensors change in place and stay the same ones."""
+
+    parameters: dict[str, Tensor]
+    """Name to (K, …)."""
+    moving: dict[str, Tensor]
+    """Running statistics, likewise."""
+    fixed: Mapping[str, Tensor]
+    """All other buffers, shared by all of them."""
+
+    def __len__(self) -> int:
+        """Return K."""
+        return len(next(iter(self.parameters.values())))
+
+    @cached_property
+    def tensors(self) -> list[Tensor]:
+        """All of them: parameters, running statistics, buffers."""
+        return [*self.parameters.values(), *self.moving.values(), *self.fixed.values()]
+
+    @cached_property
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        """The names of these, by part."""
+        return tuple(self.parameters), tuple(self.moving), tuple(self.fixed)
+
+    def only(self, kept: Tensor) -> "Models":
+        """Return the chosen models, by their indices (k,) int64."""
+        return Models(select(self.parameters, kept), select(self.moving, kept), self.fixed)
 
 
 def stack_of(

@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from lpwd.optimizer import DecayedOptimizer
 from lpwd.rules import Moment
-from workers.training.program import Program
+from workers.training.program import Kernels, Program
 from workers.training.programs import PackPrograms
 
+T = TypeVar("T")
 COUNT = "step"
 """Under which name PyTorch's optimizers, and ours, count the steps of a parameter."""
 
@@ -60,26 +61,25 @@ class TracedSteps:
             for name in _tensor_settings(group)
             if name != "lr"
         ]
-        own = [*params, *self._settings, rate]
-        self._decay = (
-            programs.program(("decay", name), self._decay_all, own, compiled=True)
+        self._programs = programs
+        self.decay_program = (
+            programs.program(("decay", name), self._decay_all, self.decay_takes(params, rate))
             if optimizer.rule.moment is Moment.BEFORE_FORWARD
             else None
         )
-        self._update = self._trace_update(gradients, rate, name, programs)
+        self.update_program = self._trace_update(gradients, rate, name)
+        self._decay: Kernels | None = None
+        self._update: Kernels | None = None
 
-    def _trace_update(
-        self, gradients: list[Tensor], rate: Tensor, name: Hashable, programs: PackPrograms
-    ) -> Program:
+    def _trace_update(self, gradients: list[Tensor], rate: Tensor, name: Hashable) -> Program:
         """Trace the update; where parameters step together, one counter is left for all."""
         # A compiler would compute a shared correction anew for each element it corrects.
-        counts = [] if programs.compiles else self._counts()
+        counts = [] if self._programs.compiles else self._counts()
         before = len(self._params) + len(gradients)
-        update = programs.program(
+        update = self._programs.program(
             ("update", name, bool(counts)),
             self._update_all,
-            [*self._params, *gradients, *self._state, *self._settings, rate],
-            compiled=True,
+            self.update_takes(self._params, gradients, rate),
             alike=[[before + position for position in counts]] if counts else [],
         )
         if counts:
@@ -87,6 +87,21 @@ class TracedSteps:
                 state[COUNT] = self._state[counts[0]]
             self._state = self._state_tensors()
         return update
+
+    def decay_takes(self, params: Sequence[Tensor], rate: Tensor) -> list[Tensor]:
+        """Return what the program of the decay takes, at learning rates (K,)."""
+        return [*params, *self._settings, rate]
+
+    def update_takes(
+        self, params: Sequence[Tensor], gradients: Sequence[T], rate: Tensor
+    ) -> list[Tensor | T]:
+        """Return what the program of the update takes, gradients in the order of parameters."""
+        return [*params, *gradients, *self._state, *self._settings, rate]
+
+    @property
+    def held(self) -> list[Tensor]:
+        """What its programs take besides parameters, gradients and rate: the same at every step."""
+        return [*self._state, *self._settings]
 
     def _state_tensors(self) -> list[Tensor]:
         return [
@@ -107,12 +122,19 @@ class TracedSteps:
 
     def decay(self, rate: Tensor) -> None:
         """Decay before the forward pass, at learning rates (K,), where the rule does."""
-        if self._decay is not None:
-            self._decay(*self._params, *self._settings, rate)
+        if self.decay_program is None:
+            return
+        tensors = self.decay_takes(self._params, rate)
+        if self._decay is None:
+            self._decay = self._programs.ready(self.decay_program, tensors, compiled=True)
+        self._decay(*tensors)
 
     def update(self, gradients: Sequence[Tensor], rate: Tensor) -> None:
         """Update with gradients (K, …) in the order of the parameters, at learning rates (K,)."""
-        self._update(*self._params, *gradients, *self._state, *self._settings, rate)
+        tensors = self.update_takes(self._params, gradients, rate)
+        if self._update is None:
+            self._update = self._programs.ready(self.update_program, tensors, compiled=True)
+        self._update(*tensors)
 
     def _decay_all(self, *tensors: Tensor) -> list[Tensor]:
         count = len(self._params)
