@@ -77,7 +77,8 @@ def status() -> None:
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to write; replaced if there.")],
+    file: Annotated[Path, typer.Argument(help="Where to write, in a folder that is there.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a backup, while the service runs. It restores into SQLite and PostgreSQL alike.
 
@@ -87,7 +88,7 @@ def backup(
     """
     with _open() as database:
         with _bars() as told:
-            backups.backup(database, file, told)
+            backups.backup(database, file, force=force, progress=told)
         size = file.stat().st_size / 1e6
         typer.echo(f"wrote {file}, {size:,.1f} MB, tables of revision {schema.current(database)}")
 
@@ -103,6 +104,7 @@ def restore(
 
     Example: lpwd db restore /backups/lpwd.gz
     """
+    backups.check_kind(file)  # before a SQLite database is made, or another asked for
     with _open() as database:
         with _bars() as told:
             backups.restore(database, file, force=force, progress=told)

@@ -13,8 +13,9 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from service.cli.output import JsonOption, cells, say, show_list, table
-from service.cli.processes import CannotStartError, open_database
+from service.cli.processes import open_database
 from service.db import utcnow
+from service.errors import InvalidRequestError
 from service.keys import repository
 from service.keys.model import NewKey, Role
 from service.keys.schemas import MOST_DAYS, NAME, KeyAnswer
@@ -48,7 +49,7 @@ def create(
     Example: lpwd key create ann --role submitter --expires 90d
     """
     if not re.fullmatch(NAME, name):
-        raise CannotStartError(
+        raise InvalidRequestError(
             f"{name!r} is no name for a key: letters, digits, blanks and . _ @ + - are wanted, at "
             "most 100, beginning with a letter or digit"
         )
@@ -128,13 +129,13 @@ def _moment(text: str | None) -> datetime | None:
     """Return when a time from now is over.
 
     Raises:
-        CannotStartError: It is no time.
+        InvalidRequestError: It is no time.
     """
     if text is None or text == "never":
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,4})([hdw])", text)
     if found is None or int(found[1]) * UNITS[found[2]] > timedelta(days=MOST_DAYS):
-        raise CannotStartError(
+        raise InvalidRequestError(
             f"--expires {text!r}: write 12h, 90d, 4w (ten years at most) or never"
         )
     return utcnow() + int(found[1]) * UNITS[found[2]]

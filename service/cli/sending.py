@@ -11,7 +11,7 @@ from service.cli import completion
 from service.cli.connection import connected
 from service.cli.following import finish, follow
 from service.cli.options import DryRunOption, WatchOption
-from service.cli.output import JsonOption, say, show_json
+from service.cli.output import JsonOption, count, say, show_json
 from service.client import Client
 from service.studies.answers import StudyPlan
 from service.study_file import StudyFileError, parse
@@ -62,9 +62,10 @@ def submit(
 def tell(plan: StudyPlan) -> None:
     """Say what a study costs."""
     if plan.points is None:
-        say(f"{plan.trials} trials: {plan.known} known already, {plan.missing} to train")
+        say(f"{count(plan.trials, 'trial')}: {plan.known} known already, {plan.missing} to train")
     else:
-        say(f"up to {plan.points:,} points, {plan.trials:,} trials, {plan.epochs:,} epochs in all")
+        points, trials = count(plan.points, "point"), count(plan.trials, "trial")
+        say(f"up to {points}, {trials}, {count(plan.epochs or 0, 'epoch')} in all")
     if plan.estimated_worker_seconds:
         say(
             f"about {plan.estimated_worker_seconds:.0f} s of one worker, judging by this task's "

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.output import moment
+from service.cli.output import count, moment
 from service.comparison.model import Comparison, MeasureName
 from service.heatmaps.model import RobustnessRow, StudyResults
 from service.schedules.schemas import TrendAnswer
@@ -22,7 +22,7 @@ def robustness(results: StudyResults) -> Table:
     epsilon = results.tolerance
     points = f"{100 * epsilon:g} point" if metric.percent else f"{epsilon:g}"
     table = Table(
-        title=f"{metric.split} {metric.name}{unit}, {results.seeds} seeds",
+        title=f"{metric.split} {metric.name}{unit}, {count(results.seeds, 'seed')}",
         caption="best: chosen on validation, * at the grid's edge. width: decades of weight decay, "
         f"the safe ones, within {points} of the map's best mean; ≥ where the grid ends first.",
         box=box.SIMPLE_HEAD,
@@ -82,7 +82,8 @@ def comparison(found: Comparison) -> Table:
     """Return one line an optimizer and measure: the difference to the reference."""
     metric = found.metric
     table = Table(
-        title=f"against {found.reference_title}, {metric.split} {metric.name}, {found.seeds} seeds",
+        title=f"against {found.reference_title}, {metric.split} {metric.name}, "
+        f"{count(found.seeds, 'seed')}",
         caption="best: points of the cell chosen on validation; width: decades of weight decay; "
         "area: share of the map within the tolerance. p: adjusted for how many comparisons there "
         f"are. Fewer than {found.seeds_needed} seeds can show nothing.",
@@ -148,9 +149,10 @@ def best_points(found: SearchAnswer) -> Table:
     score = _percent if metric["percent"] else _plain
     unit = " in %" if metric["percent"] else ""
     table = Table(
-        title=f"best points by {metric['split']} {metric['name']}{unit}, {found.seeds} seeds",
-        caption=f"of {found.points} points each at most; stop.: early, by successive halving; "
-        "div.: diverged; fail.: failed. The test score had no part in the choice.",
+        title=f"best points by {metric['split']} {metric['name']}{unit}, "
+        f"{count(found.seeds, 'seed')}",
+        caption=f"of {count(found.points, 'point')} each at most; stop.: early, by successive "
+        "halving; div.: diverged; fail.: failed. The test score had no part in the choice.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,

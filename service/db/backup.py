@@ -17,7 +17,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, DateTime, MetaData, Table, func, insert, select
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    DateTime,
+    MetaData,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DatabaseError
 
@@ -29,6 +40,8 @@ from service.db.tables.processes import HeartbeatRow, RunnerRow
 ROWS = 2000
 """Rows on their way at once."""
 BYTES = 2**20
+SQLITE = b"SQLite format 3\0"
+"""What a SQLite database begins with."""
 GAP = 1_000_000
 """Numbers of events that are left out: more than are told between two backups."""
 HEARD_OF = timedelta(seconds=30)
@@ -46,19 +59,28 @@ def silent(_: str, __: int, ___: int) -> None:
     """Tell nobody of progress."""
 
 
-def backup(database: Database, file: Path, progress: Progress = silent) -> None:
+def backup(
+    database: Database, file: Path, *, force: bool = False, progress: Progress = silent
+) -> None:
     """Write a backup of one moment, while others read and write.
 
     The file is there whole, or not at all, and only its owner may read it.
 
+    Args:
+        database: What to back up.
+        file: Where to write.
+        force: Whether to replace a file that is there.
+        progress: Told what is done.
+
     Raises:
-        BackupError: There are no tables, or no room for the file.
+        BackupError: There are no tables, no folder or no room for the file; or it is there already
+            and `force` is false.
     """
+    _refuse_place(file, force=force)
     revision = schema.current(database)
     if revision is None:
         raise BackupError("the database has no tables: there is nothing to back up")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with _beside(file) as plain, _beside(file) as packed:
             if database.sqlite:
                 _copy_sqlite(database, plain, progress)
@@ -86,16 +108,18 @@ def restore(
         BackupError: The file is damaged, of a newer version or no backup; or the database holds
             something and `force` is false; or a runner or scheduler is at work on it.
     """
-    _refuse_while_used(database)
-    if not force and (holds := _first_row(database)):
-        raise BackupError(
-            f"the database holds something already ({holds}); --force replaces all of it"
-        )
+    check_kind(file)
     target = Path(database.url.database or "") if database.sqlite else file
     with _beside(target) as plain:
         _unpack(file, plain, progress)
         source = _opened(plain, file)
         try:
+            _refuse_while_used(database)
+            if not force and (holds := _first_row(database)):
+                raise BackupError(
+                    f"the database holds something already ({holds}); --force replaces all of it"
+                )
+            _forget_processes(source)
             last = _leave_gap(source)
             if database.sqlite:
                 _replace_sqlite(plain, database, progress)
@@ -106,6 +130,27 @@ def restore(
             raise BackupError(f"nothing was restored: {_why(error)}") from error
         finally:
             source.close()
+
+
+def check_kind(file: Path) -> None:
+    """Make sure that a file looks like a backup; that it is whole, restoring it tells.
+
+    Raises:
+        BackupError: It cannot be read, or is something else.
+    """
+    with _reading(file), gzip.open(file) as source:
+        if source.read(len(SQLITE)) != SQLITE:
+            raise BackupError(f"{file} holds no database of this service")
+
+
+def _refuse_place(file: Path, *, force: bool) -> None:
+    """Refuse to write where nothing can be, or where something is."""
+    if file.is_dir():
+        raise BackupError(f"{file} cannot be written: it is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise BackupError(f"{file} cannot be written: there is no folder {file.parent}; make it")
+    if file.exists() and not force:
+        raise BackupError(f"{file} is there already; --force replaces it")
 
 
 def _refuse_while_used(database: Database) -> None:
@@ -218,7 +263,7 @@ def _pack(plain: Path, packed: Path, progress: Progress) -> None:
 
 
 def _unpack(file: Path, plain: Path, progress: Progress) -> None:
-    try:
+    with _reading(file):
         size = file.stat().st_size
         with (
             file.open("rb") as raw,
@@ -228,6 +273,13 @@ def _unpack(file: Path, plain: Path, progress: Progress) -> None:
             while piece := source.read(BYTES):
                 target.write(piece)
                 progress("unpacking", raw.tell(), size)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """Tell what keeps a backup from being read."""
+    try:
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BackupError(
             f"{file} is damaged, or no backup of this service ({error}); take another"
@@ -260,6 +312,13 @@ def _opened(plain: Path, file: Path) -> Database:
     except DatabaseError as error:
         raise BackupError(f"{file} holds no database of this service: {_why(error)}") from error
     return found
+
+
+def _forget_processes(restored: Database) -> None:
+    """Forget who was at work on the database when the backup was made: nobody is on the copy."""
+    with restored.write() as session:
+        for table in (RunnerRow, HeartbeatRow):
+            session.execute(delete(table))
 
 
 def _leave_gap(restored: Database) -> int:

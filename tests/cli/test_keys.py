@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.endings import status_of
+from service.cli.endings import Status, status_of
 from service.cli.processes import tell_of_keys
 from service.keys import repository
 from service.keys.model import Role
@@ -48,6 +48,7 @@ def test_keys_are_made_listed_rotated_and_revoked(lpwd):
     ("arguments", "said"),
     [
         (("create", "x", "--expires", "soon"), "12h"),
+        (("create", "x", "--expires", "-1d"), "'-1d'"),
         (("create", "x", "--expires", "99999w"), "ten years"),
         (("create", "<x>"), "letters"),
         (("revoke", "nobody"), "nobody"),
@@ -56,7 +57,7 @@ def test_keys_are_made_listed_rotated_and_revoked(lpwd):
 )
 def test_what_cannot_be_is_said_in_a_line(lpwd, arguments, said):
     ended = lpwd(*arguments)
-    assert status_of(ended.exception) is not None
+    assert status_of(ended.exception) is Status.REFUSED
     assert said in str(ended.exception)
 
 

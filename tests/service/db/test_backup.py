@@ -61,12 +61,15 @@ def test_a_backup_restores_into_either_database(database, other, tmp_path):
     before = contents(database)
     assert all(before.values()), {name for name, rows in before.items() if not rows}
     file = tmp_path / "backups" / "lpwd.backup"
+    file.parent.mkdir()
     backup(database, file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(file.parent.iterdir()) == [file]
     steps = []
     restore(other, file, progress=lambda *step: steps.append(step))
-    assert contents(other) == contents(database) == before
+    assert contents(database) == before
+    # Who was at work on the one is not on the other.
+    assert contents(other) == before | {"runners": [], "heartbeats": []}
     assert schema.pending(other) == []
     assert steps
     assert all(0 <= done <= total for _, done, total in steps)
@@ -205,12 +208,19 @@ def test_a_backup_of_a_newer_version_is_refused(sqlite_url, tmp_path):
 
 def test_what_cannot_be_written_is_told(filled, tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(BackupError, match="folder cannot be written"):
+    with pytest.raises(BackupError, match="folder cannot be written: it is a folder"):
         backup(filled, tmp_path / "folder")
+    with pytest.raises(BackupError, match=r"there is no folder .*elsewhere; make it"):
+        backup(filled, tmp_path / "elsewhere" / "file")
+    assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BackupError, match="is there already; --force replaces it"):
+        backup(filled, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
     empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(BackupError, match="no tables"):
-        backup(empty, tmp_path / "file")
+        backup(empty, tmp_path / "another")
     empty.close()
 
 
@@ -222,5 +232,18 @@ def test_nothing_is_restored_under_a_running_service(filled, tmp_path):
     with pytest.raises(BackupError, match="stop the service before"):
         restore(filled, tmp_path / "file", force=True)
     assert contents(filled) == before
+    (tmp_path / "nothing").write_text("no backup")
+    with pytest.raises(BackupError, match="nothing is damaged"):  # the file comes first
+        restore(filled, tmp_path / "nothing", force=True)
     heart.end()
     restore(filled, tmp_path / "file", force=True)
+
+
+def test_a_copy_can_be_replaced_at_once_though_the_service_was_running(database, tmp_path):
+    heart = Heartbeat(database, "scheduler")
+    heart.beat()
+    backup(database, tmp_path / "file")
+    copy = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+    restore(copy, tmp_path / "file")
+    restore(copy, tmp_path / "file", force=True)
+    copy.close()

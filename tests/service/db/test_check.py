@@ -151,6 +151,17 @@ def test_backup_and_restore_from_the_command_line(lpwd, filled, tmp_path):
     refused = lpwd("restore", "file")
     assert "--force" in str(refused.exception)
     assert "restored file" in lpwd("restore", "file", "--force").stdout
+    assert "file is there already" in str(lpwd("backup", "file").exception)
+    assert "wrote file, " in lpwd("backup", "file", "--force").stdout
+
+
+def test_a_file_that_is_no_backup_makes_no_database(lpwd, tmp_path, monkeypatch):
+    monkeypatch.setenv("LPWD_DATABASE_URL", f"sqlite:///{tmp_path / 'made' / 'new.db'}")
+    settings.cache_clear()
+    (tmp_path / "text").write_text("no backup")
+    assert "missing cannot be read: No such file" in str(lpwd("restore", "missing").exception)
+    assert "text is damaged, or no backup" in str(lpwd("restore", "text").exception)
+    assert not (tmp_path / "made").exists()
 
 
 def test_tables_go_back_and_forth_from_the_command_line(lpwd, database):
