@@ -47,7 +47,11 @@ from service.schedules import endpoints as schedules
 from service.search import endpoints as search
 from service.search.reading import SearchReader
 from service.settings import Settings, split_names
-from service.strictness import refuse_other_media_types, refuse_unknown_parameters
+from service.strictness import (
+    refuse_other_media_types,
+    refuse_repeated_keys,
+    refuse_unknown_parameters,
+)
 from service.studies import action_endpoints as study_actions
 from service.studies import endpoints as studies
 from service.trials import endpoints as trials
@@ -178,7 +182,11 @@ def _guard(app: FastAPI) -> None:
 
 def _route(app: FastAPI) -> None:
     """Add all resources and pages."""
-    strict = [Depends(refuse_unknown_parameters), Depends(refuse_other_media_types)]
+    strict = [
+        Depends(refuse_unknown_parameters),
+        Depends(refuse_other_media_types),  # first: what is not said to be JSON is not read
+        Depends(refuse_repeated_keys),
+    ]
     for resource in RESOURCES:
         app.include_router(resource.router, prefix="/api/v1", dependencies=strict)
     app.include_router(health.router)

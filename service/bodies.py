@@ -40,6 +40,36 @@ class Request(BaseModel):
             ) from None
 
 
+def _without_null(schema: dict[str, Any]) -> None:
+    """Leave out of a schema that its fields may be null."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+        kinds = [kind for kind in field.pop("anyOf", ()) if kind != {"type": "null"}]
+        field |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
+
+
+class Change(Request):
+    """A body that says what to change: what is left out stays, and null is refused.
+
+    Fields are declared as ``Name | None = None``, where None is what was left out.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_without_null)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_null(cls, value: Any) -> Any:
+        """Refuse null, which one client means as nothing and another as no change."""
+        if isinstance(value, dict):
+            null = [name for name in cls.model_fields if value.get(name, "") is None]
+            if null:
+                raise refusal({(name,): _NO_NULL for name in null})
+        return value
+
+
+_NO_NULL = "null is no value of it; leave it out for it to stay as it is"
+
+
 def _unknown(error: ErrorDetails) -> bool:
     """Whether an error is that of a field that the model at hand does not have."""
     return error["type"] == "extra_forbidden" and len(error["loc"]) == 1

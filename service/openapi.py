@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.access.rules import rule_of
+from service.access.rules import READING, rule_of
 from service.problems import (
     OF_ACCESS,
     OF_BODIES,
@@ -139,7 +139,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         for status, answer in operation["responses"].items()
         if answer != PROBLEMS.get(int(status))
     }
-    keyed = rule_of(path).role(method.upper()) is not None
+    keyed = rule_of(path).role(reads=method.upper() in READING) is not None
     answers = problems(*OF_HEADS, *(OF_ACCESS if keyed else ()), *_of_form(path, method, operation))
     operation["responses"] = _sorted(
         {str(status): answer for status, answer in answers.items()} | own

@@ -1,5 +1,6 @@
 """Refuses what a route does not know: a misspelt `dry_run` must not send a study."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from service.errors import InvalidRequestError, UnsupportedMediaTypeError
+from service.wording import shown
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -31,6 +33,31 @@ async def refuse_unknown_parameters(request: Request) -> None:
             raise InvalidRequestError(
                 f"{name} is given {count} times; it takes one value", field=name
             )
+
+
+async def refuse_repeated_keys(request: Request) -> None:
+    """Dependency of the API's routes: no object of a body may name a key twice.
+
+    JSON leaves open which of the two counts, and who sends both means one of them. FastAPI has
+    read the body by now, and refused what is no JSON.
+
+    Raises:
+        InvalidRequestError: One does.
+    """
+    route = request.scope["route"]
+    if not isinstance(route, APIRoute) or route.body_field is None:
+        return
+    if body := await request.body():
+        json.loads(body, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for position, name in enumerate(names) if name in names[:position])
+        raise InvalidRequestError(
+            f"{shown(twice)} stands twice in one object: name every key once", field=twice[:80]
+        )
 
 
 async def refuse_other_media_types(request: Request) -> None:

@@ -17,7 +17,7 @@ from service.access.keyring import Keyring
 from service.access.model import Identity, Mode
 from service.access.policy import Policy
 from service.access.rates import Kind, Rates, sender
-from service.access.rules import READING, Rule, rule_of, study_of
+from service.access.rules import READING, Rule, reads, rule_of, study_of
 from service.access.sessions import COOKIE, SECURE_COOKIE
 from service.db import Database
 from service.db.tables.studies import StudyRow
@@ -68,8 +68,9 @@ class AccessControl:
     async def _admitted(self, request: Request) -> Identity:
         """Return who sends a request that may pass."""
         # Never `request.url`, which is made of what the Host header says.
-        rule, method = rule_of(request.scope["path"]), request.method
-        needed = rule.role(method)
+        path, method = request.scope["path"], request.method
+        rule, reading = rule_of(path), reads(method, path, request.query_params)
+        needed = rule.role(reads=reading)
         if needed is None:
             if method not in READING:
                 self._check_origin(request)
@@ -84,7 +85,7 @@ class AccessControl:
             self._count(request, None)
             raise
         self._count(request, identity)
-        if rule.owned(method):
+        if rule.owned(reads=reading):
             await self._check_owner(request, rule, identity)
         return identity
 

@@ -1,6 +1,9 @@
 """What each address needs: the one place that says so."""
 
+import re
 from dataclasses import dataclass, field
+
+from starlette.datastructures import QueryParams
 
 from service.keys.model import Role
 
@@ -23,13 +26,13 @@ class Rule:
     own: bool = False
     """Whether a change is for the owner of the study that the address names, and for admins."""
 
-    def role(self, method: str) -> Role | None:
-        """Return the role that a method needs; None where it needs no key."""
-        return self.read if method in READING else self.change
+    def role(self, *, reads: bool) -> Role | None:
+        """Return the role that a request needs; None where it needs no key."""
+        return self.read if reads else self.change
 
-    def owned(self, method: str) -> bool:
-        """Whether a method is for the study's owner."""
-        return self.own and method not in READING
+    def owned(self, *, reads: bool) -> bool:
+        """Whether a request is for the study's owner."""
+        return self.own and not reads
 
 
 RULES = (
@@ -57,6 +60,21 @@ RULES = (
     # Of webhooks everyone sees and changes their own, which `service.webhooks` itself looks after.
     Rule("/api/v1/webhooks", read=Role.SUBMITTER, change=Role.SUBMITTER),
 )
+
+
+DRY = re.compile(r"/api/v1/studies(/[^/]+/(extend|clone))?")
+"""Addresses that `dry_run=true` keeps from writing anything."""
+
+
+def reads(method: str, path: str, query: QueryParams) -> bool:
+    """Tell whether a request changes nothing: by its method, or as it is a dry run.
+
+    Only what every reader of the query takes for one: said once, and in this one way.
+    """
+    if method in READING:
+        return True
+    dry = method == "POST" and DRY.fullmatch(path) is not None
+    return dry and query.getlist("dry_run") == ["true"]
 
 
 @dataclass

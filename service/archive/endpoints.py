@@ -19,6 +19,7 @@ from service.archive.schemas import ImportAnswer
 from service.archive.storing import Imported, load
 from service.archive.writing import require_ended, write
 from service.conditional import NOT_CHANGED
+from service.errors import UnsupportedMediaTypeError
 from service.heatmaps.endpoints import content
 from service.problems import NO_ROOM, PROBLEMS
 from service.request_log import MADE
@@ -26,6 +27,8 @@ from service.request_log import MADE
 router = APIRouter(prefix="/studies", tags=["archive"], responses=PROBLEMS)
 
 ARCHIVE = Kind("lpwd.zip", "application/zip", compress=False)
+ZIP = ("application/zip", "application/x-zip-compressed", "application/octet-stream")
+"""What the body of an import may be said to be."""
 SLOWEST = 600.0
 """Seconds that an archive may take to come."""
 STATE: dict[int | str, dict[str, Any]] = {
@@ -85,6 +88,7 @@ async def import_study(
     is wrong in any part is refused as a whole, and nothing is written. Results count for all
     studies that share the trials, so importing takes an admin's key, and trust in whoever trained.
     """
+    _refuse_other_media_types(request)
     with _temporary() as (file, path):
         try:
             async with asyncio.timeout(SLOWEST):
@@ -111,6 +115,15 @@ async def import_study(
 
 def _load(url: str, path: Path, max_trials: int, owner_id: str | None) -> Imported:
     return load(url, path, max_trials=max_trials, owner_id=owner_id)
+
+
+def _refuse_other_media_types(request: Request) -> None:
+    kind = request.headers.get("content-type", ZIP[0]).partition(";")[0].strip().lower()
+    if kind not in ZIP:
+        raise UnsupportedMediaTypeError(
+            f"the body is said to be {kind[:80]!r}: send an archive of a study, with Content-Type: "
+            f"{ZIP[0]}"
+        )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from service.bodies import Answer, Request
+from service.bodies import Answer, Change, Request
 from service.search.schemas import AnyStudyRequest
 from service.studies.fields import Name
 
@@ -24,7 +24,7 @@ class ScheduleRequest(Request):
     enabled: StrictBool = True
 
 
-class ScheduleChange(Request):
+class ScheduleChange(Change):
     """What to change in a schedule; what is left out stays."""
 
     name: Name | None = None

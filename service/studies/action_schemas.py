@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StrictInt, model_validator
 
-from service.bodies import Request, distinct
+from service.bodies import Change, Request, distinct
 from service.search.schemas import MAX_POINTS, MAX_SECONDS
 from service.studies.fields import (
     MAX_RATES,
@@ -20,8 +20,8 @@ from service.studies.fields import (
 from service.studies.schemas import LimitsChoice, OptimizerChoice
 
 
-class StudyChange(Request):
-    """What to change in a study; what is left out, or null, stays."""
+class StudyChange(Change):
+    """What to change in a study; what is left out stays."""
 
     name: Name | None = None
     tags: Tags | None = None

@@ -34,8 +34,8 @@ def extended(
         max_trials: Trials a study may hold.
 
     Raises:
-        InvalidRequestError: A field that is not of the study's mode, an optimizer that is not in
-            the catalogue, a label that is taken, or too many trials.
+        InvalidRequestError: Nothing at all, a field that is not of the study's mode, an optimizer
+            that is not in the catalogue, a label that is taken, or too many trials.
         ConflictError: Nothing of it is new, or a task that is no longer there.
     """
     searching = isinstance(spec, SearchSpec)
@@ -43,6 +43,10 @@ def extended(
         if getattr(wanted, field) is not None:
             why = _WHY_NOT_SEARCH if searching else "a grid has no {}: give seeds or rates"
             raise InvalidRequestError(why.format(field), field=field)
+    fields = OF_A_SEARCH if searching else OF_A_GRID
+    if all(getattr(wanted, field) is None for field in fields):
+        mode = "search" if searching else "grid"
+        raise InvalidRequestError(f"name what to add: of a {mode}, {', '.join(fields)}")
     found: StudySpec | SearchSpec
     if isinstance(spec, SearchSpec):
         found = _extended_search(spec, wanted, max_trials)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictBool
 
-from service.bodies import UNIQUE, Answer, Request, distinct
+from service.bodies import UNIQUE, Answer, Change, Request, distinct
 from service.webhooks.addresses import LONGEST
 from service.webhooks.model import DeliveryState, WebhookEvent
 
@@ -28,7 +28,7 @@ class WebhookRequest(Request):
     """Only of studies that were sent with the key that makes the webhook."""
 
 
-class WebhookChange(Request):
+class WebhookChange(Change):
     """What to change in a webhook; what is left out stays."""
 
     url: Url | None = None

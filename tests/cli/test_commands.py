@@ -247,6 +247,24 @@ def test_what_is_no_study_is_refused_by_the_files_name(text):
         parse(text, origin="study.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seeds: 2\ntask: digits-mlp\nseeds: 3", "'seeds' stands twice .* line 1 and in line 3"),
+        ('{"a": {"b": 1, "b": 2}}', "'b' stands twice"),
+    ],
+)
+def test_a_key_that_stands_twice_in_a_file_is_refused_by_its_name(text, said):
+    with pytest.raises(StudyFileError, match=said):
+        parse(text, origin="study.yaml")
+
+
+def test_files_may_share_what_they_repeat():
+    text = "a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\nd: {<<: *b}"
+    found = parse(text, origin="study.yaml")
+    assert [found[name]["x"] for name in "abcd"] == [1, 2, 3, 2]
+
+
 def test_the_demo_is_what_the_readme_says():
     demo = presets.get("demo").study
     assert demo["optimizers"] == ["adamw", "adam-l2", "adam-rwd", "adam-pwd", "adam-lpwd"]

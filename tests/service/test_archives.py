@@ -172,6 +172,9 @@ def test_from_sqlite_to_postgresql_and_back_nothing_changes(
             assert about["origin"].startswith("lpwd ")
             assert "Imported" in client.get(f"/studies/{study_id}").text
             assert client.post(f"{STUDIES}/import", content=data).status_code == 409
+            said = {"Content-Type": "application/json; charset=utf-8"}
+            wrong = client.post(f"{STUDIES}/import", content=data, headers=said)
+            assert (wrong.status_code, "application/zip" in wrong.text) == (415, True)
             if kind == "grid":
                 shown = client.get(f"{STUDIES}/{study_id}/heatmap.json").json()
                 assert {c["state"] for c in shown["heatmaps"][0]["cells"]} == {"done", "diverged"}

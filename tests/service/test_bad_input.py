@@ -208,6 +208,25 @@ def test_a_body_of_another_media_type_is_refused(client, database, study, kind):
     assert unchanged(database)
 
 
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ('{"task": "digits-mlp", "seeds": 2, "seeds": 5}', "seeds"),
+        ('{"budget": {"epochs": 2, "epochs": 9}}', "epochs"),
+        ('{"optimizers": [{"name": "adamw", "label": "a", "name": "sgd"}]}', "name"),
+        ('{"se\\u0065ds": 2, "seeds": 2}', "seeds"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_its_name(client, database, study, text, twice):
+    whole = json.dumps(study())[:-1] + ", " + text[1:]
+    for path in (f"{STUDIES}?dry_run=true", STUDIES, SCHEDULES):
+        answer = client.post(path, content=whole, headers={"Content-Type": "application/json"})
+        body = refused(answer, twice if "task" not in text else "task")
+        assert answer.status_code == 422
+        assert "stands twice in one object" in body["detail"]
+    assert unchanged(database)
+
+
 def test_a_body_that_is_too_large_is_refused_declared_or_not(client, database, study, settings):
     whole = json.dumps(study()).encode() + b" " * settings.max_body_bytes
     headers = {"Content-Type": "application/json"}

@@ -37,8 +37,6 @@ def wanted(method, path):
         return Role.READER, False
     if api == "/studies/import":
         return Role.ADMIN, False
-    if api == "/studies/import":
-        return Role.ADMIN, False
     if api.startswith("/studies"):
         return Role.SUBMITTER, "{study_id}" in path and not path.endswith("/clone")
     return Role.ADMIN, False
@@ -126,6 +124,26 @@ def test_where_reading_is_open_changes_need_a_key(installed, made):
         if (method, path) != ("POST", "/login"):
             assert (answer.status_code == 401) is refused, (method, path)
     assert client.post("/api/v1/studies", json={}, headers=submitter).status_code == 422
+
+
+def test_readers_may_ask_what_a_study_would_cost(guarded, database, study, made):
+    study_id = sent(database, study, None)
+    reader = bearer(made("r", Role.READER).token)
+    asked = {"": study(), f"/{study_id}/extend": {"seeds": 9}, f"/{study_id}/clone": {"seeds": 9}}
+    for path, body in asked.items():
+        address = f"/api/v1/studies{path}"
+        assert guarded.post(f"{address}?dry_run=true", json=body).status_code == 401
+        answer = guarded.post(f"{address}?dry_run=true", json=body, headers=reader)
+        assert (answer.status_code, answer.json()["trials"] > 0) == (200, True), answer.text
+        for query in ("", "?dry_run=false", "?dry_run=true&dry_run=false", "?Dry_run=true"):
+            answer = guarded.post(address + query, json=body, headers=reader)
+            assert answer.status_code == 403, (path, query)
+    for path in (f"/{study_id}/cancel", f"/{study_id}/retry", "/import", "/extend/tags/clone"):
+        answer = guarded.post(f"/api/v1/studies{path}?dry_run=true", headers=reader)
+        assert answer.status_code == 403, path
+    removed = guarded.delete(f"/api/v1/studies/{study_id}?dry_run=true", headers=reader)
+    assert removed.status_code == 403
+    assert len(work.rows(database, StudyRow)) == 1
 
 
 def test_a_study_nobody_owns_is_for_admins(guarded, database, study, made):

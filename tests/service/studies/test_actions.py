@@ -205,9 +205,11 @@ class TestExtend:
     def test_nothing_new_is_refused(self, api, database, study):
         study_id = api.send(study())
         same = {"seeds": 2, "learning_rates": [0.01], "optimizers": ["adamw"]}
-        for nothing in (same, {}, {"seeds": None}):
-            problem = api.refused("POST", f"/{study_id}/extend", 409, json=nothing)
-            assert "nothing of this is new" in problem["detail"]
+        problem = api.refused("POST", f"/{study_id}/extend", 409, json=same)
+        assert "nothing of this is new" in problem["detail"]
+        for nothing in ({}, {"seeds": None}):
+            problem = api.refused("POST", f"/{study_id}/extend", 422, json=nothing)
+            assert "seeds, learning_rates, weight_decays, optimizers" in problem["detail"]
         assert len(work.rows(database, TrialRow)) == 16
 
     @pytest.mark.parametrize(
@@ -251,6 +253,8 @@ class TestExtend:
         assert (body["added"], body["points"], body["study"]["state"]) == (6, 8, "queued")
         assert body["study"]["search"]["points"] == 8
         api.refused("POST", f"/{study_id}/extend", 409, json={"points": 8})
+        problem = api.refused("POST", f"/{study_id}/extend", 422, json={})
+        assert "of a search, points, seconds" in problem["detail"]
         problem = api.refused("POST", f"/{study_id}/extend", 422, json={"seeds": 5})
         assert "clone" in problem["detail"]
         api.refused("POST", f"/{study_id}/extend", 422, json={"seconds": 5})

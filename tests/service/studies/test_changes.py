@@ -140,6 +140,8 @@ def test_changes_of_many_at_once_all_count(api, study):
 BAD = [
     ("name", {"name": ""}),
     ("name", {"name": "a\0"}),
+    ("name", {"name": None, "note": "x"}),
+    ("limits", {"limits": None}),
     ("tags.0", {"tags": ["A"]}),
     ("note", {"note": 5}),
     ("priority", {"priority": 101}),
