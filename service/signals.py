@@ -1,14 +1,18 @@
 """Ending on request: signals, and the end of the parent process."""
 
+import logging
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import psutil
 
 from service.supervisor import STOP_WITH_STDIN
+
+logger = logging.getLogger(__name__)
 
 
 def stop_on_signals(stop: threading.Event) -> None:
@@ -19,15 +23,60 @@ def stop_on_signals(stop: threading.Event) -> None:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            for started in psutil.Process().children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    started.kill()
+            _kill_children()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         stop.set()
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
+
+
+@contextmanager
+def ending_at_once(farewell: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM end the process, with all it started, whatever its main thread is at.
+
+    For a block in which nothing can get lost and which may be in foreign code for long: Python's
+    own handlers would wait until that returns. In the main thread alone.
+
+    Args:
+        farewell: Called before, in another thread.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def watch() -> None:
+        while told := os.read(reading, 1):
+            if told[0] in (signal.SIGINT, signal.SIGTERM):
+                logger.info("ending, before all was up")
+                _kill_children()
+                farewell()
+                os._exit(0)
+
+    watching = threading.Thread(target=watch, name="signals", daemon=True)
+    watching.start()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave_it_to_the_watch)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        watching.join()  # for ever, where a signal has come
+        os.close(reading)
+
+
+def _leave_it_to_the_watch(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal of which a thread is told at once."""
+
+
+def _kill_children() -> None:
+    """Kill all that this process started: first all stand still, lest they start more."""
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for started in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                act(started)
 
 
 def supervised() -> bool:

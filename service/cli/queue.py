@@ -61,7 +61,9 @@ def queue(
     if more > 0:
         say(f"and {count(more, 'more study waits', 'more studies wait')}; --limit lists more")
     up = sum(one.up for one in found.runners)
-    say(f"{count(up, 'runner')}; lpwd runners lists them" if up else NOBODY)
+    starting = sum(one.starting for one in found.runners)
+    still = f", {starting} starting" if starting else ""
+    say(f"{count(up, 'runner')}{still}; lpwd runners lists them" if up else NOBODY)
 
 
 @connected
@@ -79,7 +81,7 @@ def runners(client: Client, as_json: JsonOption = False) -> None:
         return
     shown = table("runner", "host", "pid", "state", "study", "devices", "started", "heard of")
     for one in found:
-        state = str(one.state) if one.up else "silent"
+        state = "starting" if one.starting else str(one.state) if one.up else "silent"
         shown.add_row(
             *cells(
                 one.id, one.host, one.pid, state, one.study_id, len(one.devices),

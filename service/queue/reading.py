@@ -22,6 +22,7 @@ from service.studies.model import StudyState
 FULL = 2**20
 """Bytes; with fewer left on its disk a SQLite database takes no result."""
 NO_RUNNER = "no runner is up: start one with `lpwd runner`, or everything with `lpwd serve`"
+STARTING = "the runner starts: its workers are up in a moment"
 LEAVING = "the only runner is about to stop: start another with `lpwd runner`"
 NO_ROOM = "the disk that holds the database is full: make room on it"
 FELL_SILENT = "its runner fell silent; the next that is free goes on with it"
@@ -81,6 +82,7 @@ def view(database: Database, *, limit: int) -> QueueView:
         rows = session.scalars(select(StudyRow).where(StudyRow.id.in_(order))).all()
         by_id = {study.id: study for study in rows}
     up = [runner for runner in runners if runner.up and runner.state is not RunnerState.DRAINING]
+    up = [runner for runner in up if not runner.starting]
     idle = sum(runner.state is RunnerState.IDLE for runner in up)
     begins = starts([entry.eta_seconds for entry in running], idle, len(order))
     waiting = tuple(
@@ -179,7 +181,9 @@ def _obstacle(database: Database, study: StudyRow, place: int, runners: Sequence
         return FELL_SILENT
     if place > 1:
         return f"{place - 1} {'study is' if place == 2 else 'studies are'} before it"
-    if any(runner.state is RunnerState.IDLE for runner in staying):
+    if all(runner.starting for runner in staying):
+        return STARTING
+    if any(runner.state is RunnerState.IDLE and not runner.starting for runner in staying):
         return "it is taken in a moment"
     return "every runner is busy: it is the next"
 

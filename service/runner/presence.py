@@ -42,9 +42,8 @@ class Presence:
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
-        """Begin to say that the runner is there, if that was not begun."""
-        if not self._thread.is_alive():
-            self._thread.start()
+        """Begin to say that the runner is there: that it starts, until it names a device."""
+        self._thread.start()
 
     def tell(
         self, state: RunnerState, study_id: str | None = None, devices: Sequence[DeviceUse] = ()

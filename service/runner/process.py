@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,7 +30,7 @@ from service.runners.model import DeviceUse, RunnerState
 from service.search.queries import searched
 from service.search.run import SearchRun
 from service.settings import Settings
-from service.signals import stop_on_signals
+from service.signals import ending_at_once, stop_on_signals
 from service.studies.repository import row, unfinished
 from workers.connection import ClusterLostError, Connection, connect
 from workers.execution import DeviceChoice, RayPool, WorkersLostError
@@ -65,6 +65,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """
     database = Database(settings.url)
     presence = Presence(database)
+    presence.start()
     lost = 0
     try:
         while not stop.is_set():
@@ -106,14 +107,14 @@ def _on_one_cluster(
     """Work until told to stop, or until the cluster is lost."""
     check_token(settings, os.environ)
     logger.info("connecting to Ray: %s", settings.ray_address)
-    connection = connect(settings.ray_address)
-    adopt()  # only now: Ray has a handler of its own in place
-    stop_on_signals(stop)  # likewise
-    try:
-        with _pool(connection, settings) as pool:
-            Runner(database, pool, presence, connection, settings, stop).serve()
-    finally:
-        connection.close()
+    with ExitStack() as opened:
+        with ending_at_once(presence.close):
+            connection = connect(settings.ray_address)
+            opened.callback(connection.close)
+            adopt()  # only now: Ray has a handler of its own in place
+            pool = opened.enter_context(_pool(connection, settings))
+            stop_on_signals(stop)  # in place of Ray's
+        Runner(database, pool, presence, connection, settings, stop).serve()
 
 
 @contextmanager
@@ -161,7 +162,6 @@ class Runner:
     def serve(self) -> None:
         """Train study after study until `stop` is set. Raises as `run`."""
         logger.info("runner on %s ready: %s", socket.gethostname(), described(self.pool))
-        self.presence.start()
         troubled = False
         while not self.stop.is_set():
             self.pool.grow()

@@ -59,3 +59,8 @@ class Runner:
     seen_at: datetime
     up: bool
     """Whether it was heard of just now."""
+
+    @property
+    def starting(self) -> bool:
+        """Whether it would train, and has no device up to train on yet."""
+        return self.up and self.state is RunnerState.IDLE and not self.devices

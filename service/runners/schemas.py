@@ -41,6 +41,8 @@ class RunnerAnswer(Answer):
     seen_at: datetime
     up: bool
     """Whether it was heard of just now; one that stays silent is forgotten after two minutes."""
+    starting: bool
+    """Whether its workers are not up yet; it takes no study before."""
 
 
 class PlacedDeviceAnswer(DeviceAnswer):

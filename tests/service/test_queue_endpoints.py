@@ -59,7 +59,13 @@ def test_what_waits_says_why(client, database, sent):
         return [one["reason"] for one in queue(client)["waiting"]]
 
     assert reasons() == [reading.NO_RUNNER] * 3
+    tell(database, devices=())
+    assert reasons()[:2] == [reading.STARTING, "1 study is before it"]
+    assert [one["starts_in"] for one in queue(client)["waiting"]] == [None] * 3
+    assert client.get("/api/v1/runners").json()[0]["starting"]
+    assert "<td>starting</td>" in client.get("/queue").text
     tell(database)
+    assert not client.get("/api/v1/runners").json()[0]["starting"]
     assert reasons() == [
         "it is taken in a moment",
         "1 study is before it",
