@@ -17,7 +17,7 @@ from service.studies.answers import StudyAnswer
 from service.studies.model import StudyState
 
 LINE_EVERY = 5.0
-"""Seconds between two lines of progress where there is no terminal, unless the state changes."""
+"""Seconds between two lines of progress where there is no terminal, unless what is done changes."""
 
 
 @connected
@@ -85,7 +85,7 @@ def finish(study: StudyAnswer) -> None:
 def progress_line(study: StudyAnswer) -> str:
     """Say how far a study has come."""
     said = [str(study.state), come(study), f"{100 * study.progress:.0f} %"]
-    return ", ".join([*said, *left(study)])
+    return ", ".join([*said, *left(study), *activity(study)])
 
 
 def come(study: StudyAnswer) -> str:
@@ -100,6 +100,11 @@ def come(study: StudyAnswer) -> str:
 def left(study: StudyAnswer) -> list[str]:
     """Say how long it still takes, where that is known."""
     return [] if study.eta_seconds is None else [f"{study.eta_seconds:.0f} s left"]
+
+
+def activity(study: StudyAnswer) -> list[str]:
+    """Say what the runner is at, where that is not the study's trials."""
+    return [] if study.activity is None else [study.activity]
 
 
 def _bar(states: Iterable[StudyAnswer], look: Callable[[], None]) -> StudyAnswer:
@@ -118,21 +123,21 @@ def _bar(states: Iterable[StudyAnswer], look: Callable[[], None]) -> StudyAnswer
                 bar,
                 completed=study.progress,
                 description=str(study.state),
-                trials=", ".join([come(study), *left(study)]),
+                trials=", ".join([come(study), *left(study), *activity(study)]),
             )
             look()
     return study
 
 
 def _lines(states: Iterable[StudyAnswer], look: Callable[[], None]) -> StudyAnswer:
-    shown, at, state = "", 0.0, None
+    shown, at, about = "", 0.0, None
     for study in states:
         line, now = progress_line(study), time.monotonic()
-        due = study.state is not state or now - at >= LINE_EVERY
+        due = (study.state, study.activity) != about or now - at >= LINE_EVERY
         if due and line != shown:
             say(line)
             sys.stdout.flush()
-            shown, at, state = line, now, study.state
+            shown, at, about = line, now, (study.state, study.activity)
         look()
     return study
 

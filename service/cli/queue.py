@@ -108,7 +108,7 @@ def devices(client: Client, as_json: JsonOption = False) -> None:
         "device", "kind", "node", "memory", "runner", "study", "trains", wrapped=["device"]
     )
     for one in found:
-        trains = "-"
+        trains = "measures first" if one.measuring else "-"
         if one.trials is not None:
             trains = f"{count(one.trials, 'trial')}, epoch {one.epoch} of {one.epochs}"
         shown.add_row(

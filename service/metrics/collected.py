@@ -102,7 +102,7 @@ def busy_of(state: RunnerState, devices: Sequence[DeviceUse]) -> int:
     """
     if state is RunnerState.IDLE:
         return 0
-    return sum(device.trials is not None for device in devices) or len(devices)
+    return sum(device.trials is not None or device.measuring for device in devices) or len(devices)
 
 
 def _by_state(

@@ -22,9 +22,11 @@ def described(pool: RayPool, at_least: int = 0) -> str:
     return ", ".join(f"{names.count(name)} × {name}" for name in sorted(set(names)))[:300]
 
 
-def use_of(device: Device, running: PackRun | None) -> DeviceUse:
-    """Say what a device trains."""
-    known = DeviceUse(device.kind, device.name, device.node, device.pid, device.memory)
+def use_of(device: Device, running: PackRun | None, *, measuring: bool = False) -> DeviceUse:
+    """Say what a device trains, or that it measures."""
+    known = DeviceUse(
+        device.kind, device.name, device.node, device.pid, device.memory, measuring=measuring
+    )
     if running is None:
         return known
     return replace(

@@ -39,6 +39,8 @@ class Presence:
         self._devices: tuple[DeviceUse, ...] = ()
         self._told = time.monotonic()
         self._swept = 0.0
+        self._measuring = False
+        """Whether a device did when the runner last spoke: a study's page shows that."""
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
     def start(self) -> None:
@@ -52,6 +54,7 @@ class Presence:
         with self._lock:
             news = (state, study_id) != (self._state, self._study_id)
             news |= len(devices) != len(self._devices)
+            news |= _measuring(devices) != _measuring(self._devices)
             self._state, self._study_id, self._devices = state, study_id, tuple(devices)
             self._told = time.monotonic()
         if news:
@@ -91,7 +94,13 @@ class Presence:
             state=state,
             study_id=study_id,
             devices=devices,
+            shown=_measuring(devices) != self._measuring,
         )
+        self._measuring = _measuring(devices)
         if time.monotonic() - self._swept > SWEEP_EVERY:
             self._swept = time.monotonic()
             sweep(self._database)
+
+
+def _measuring(devices: Sequence[DeviceUse]) -> bool:
+    return any(device.measuring for device in devices)

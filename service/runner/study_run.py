@@ -200,6 +200,7 @@ class StudyRun:
             unknown = self._planner.plan(self._pool.size, self._sharing)
             if unknown is not None:
                 self._measuring = self._pool.measure(*unknown)
+                self._tell(self._uses())
 
     @property
     def _sharing(self) -> int:
@@ -247,6 +248,7 @@ class StudyRun:
             if event.ticket == self._measuring:
                 self._learn(event)
                 self._measuring = None
+                self._tell(self._uses())
             # Packs of a study that was cancelled may still have something to say.
             running = self._running.get(event.ticket)
             if running is None:
@@ -294,7 +296,12 @@ class StudyRun:
     def _uses(self) -> list[DeviceUse]:
         """Say what each device trains."""
         return [
-            use_of(device, self._running.get(ticket or 0)) for device, ticket in self._pool.uses()
+            use_of(
+                device,
+                self._running.get(ticket or 0),
+                measuring=ticket is not None and ticket == self._measuring,
+            )
+            for device, ticket in self._pool.uses()
         ]
 
     def _seconds_left(self) -> float | None:

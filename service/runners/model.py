@@ -29,11 +29,13 @@ class DeviceUse:
     memory: int
     """Bytes."""
     trials: int | None = None
-    """Of the pack that it trains; None while it waits, or a search has it."""
+    """Of the pack that it trains; None while it waits or measures, or a search has it."""
     epoch: int | None = None
     """Trained of it so far."""
     epochs: int | None = None
     """Of its budget."""
+    measuring: bool = False
+    """Whether it finds out how many trials train quickest together."""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the database keeps it."""

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.db import Database, clock
 from service.db.tables.processes import RunnerRow
+from service.events.repository import HEADER, announce
 from service.runners.model import DeviceUse, Runner, RunnerState
 
 BEAT = 2.0
@@ -29,20 +30,40 @@ def say(
     state: RunnerState,
     study_id: str | None,
     devices: Sequence[DeviceUse],
+    shown: bool = False,
 ) -> None:
-    """Note what a runner does; its first word makes it known."""
+    """Note what a runner does; its first word makes it known.
+
+    Args:
+        database: Where.
+        runner_id: Of the runner.
+        host: Where it is.
+        pid: Its process.
+        state: What it does.
+        study_id: With which study.
+        devices: What it trains on.
+        shown: Whether that changes what is shown of the study.
+    """
     values: dict[str, Any] = {
         "state": state,
         "study_id": None if state is RunnerState.IDLE else study_id,
         "devices": [device.to_json() for device in devices],
     }
     try:
-        _write(database, runner_id, host, pid, values)
+        _write(database, runner_id, host, pid, values, shown=shown)
     except IntegrityError:  # the study was deleted just now
         _write(database, runner_id, host, pid, {**values, "study_id": None})
 
 
-def _write(database: Database, runner_id: str, host: str, pid: int, values: dict[str, Any]) -> None:
+def _write(
+    database: Database,
+    runner_id: str,
+    host: str,
+    pid: int,
+    values: dict[str, Any],
+    *,
+    shown: bool = False,
+) -> None:
     with database.write() as session:
         now = clock.now(session)
         known = session.execute(
@@ -54,6 +75,9 @@ def _write(database: Database, runner_id: str, host: str, pid: int, values: dict
         if known is None:
             row = RunnerRow(id=runner_id, host=host, pid=pid, started_at=now, seen_at=now, **values)
             session.add(row)
+        if shown and values["study_id"] is not None:
+            session.flush()
+            announce(session, values["study_id"], HEADER)
 
 
 def leave(database: Database, runner_id: str) -> None:

@@ -20,11 +20,13 @@ class DeviceAnswer(Answer):
     memory: int
     """Bytes."""
     trials: int | None
-    """Of the pack that it trains; null while it waits, or a search has it."""
+    """Of the pack that it trains; null while it waits or measures, or a search has it."""
     epoch: int | None
     """Epochs of the pack that are done."""
     epochs: int | None
     """Epochs of its budget."""
+    measuring: bool
+    """Whether it finds out how many trials train quickest together."""
 
 
 class RunnerAnswer(Answer):

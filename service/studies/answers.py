@@ -95,6 +95,9 @@ class StudyAnswer(Answer):
     used: UsedAnswer
     last_loss: str | None
     """Which runner fell silent while it had the study, and when."""
+    activity: str | None
+    """What its runner is at, where that is not its trials: `measuring how many trials train
+    quickest together`, before the first packs of a kind."""
 
 
 class StudyPlan(Answer):

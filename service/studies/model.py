@@ -126,6 +126,8 @@ class StudySummary:
     used: Used = Used()
     last_loss: str | None = None
     """Which runner fell silent while it had the study, and when."""
+    activity: str | None = None
+    """What its runner is at, where that is not its trials."""
 
     @property
     def mode(self) -> StudyMode:

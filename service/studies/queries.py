@@ -8,17 +8,19 @@ from sqlalchemy.orm import Session
 
 from service.db.tables.keys import KeyRow
 from service.db.tables.studies import StudyRow
+from service.runners.repository import everyone
 from service.search.queries import search_summaries, searched
 from service.studies.counts import Counts, counts_of
 from service.studies.details import limits_of, tags_of
 from service.studies.eta import eta
 from service.studies.filters import after, conditions, cursor_after, ordering
-from service.studies.model import StudyFilter, StudyPage, StudySummary, Used
+from service.studies.model import StudyFilter, StudyPage, StudyState, StudySummary, Used
 from service.studies.planning import StudySpec, changed
 from service.studies.repository import row
 from service.trials.model import TrialState
 
 EVERYTHING = StudyFilter()
+MEASURING = "measuring how many trials train quickest together"
 
 
 def summary(session: Session, study_id: str) -> StudySummary:
@@ -63,6 +65,7 @@ def _summaries(session: Session, rows: Sequence[StudyRow]) -> list[StudySummary]
     found = [searches.get(study.id) or _summary(study, counts[study.id]) for study in rows]
     tags = tags_of(session, [study.id for study in rows])
     owners = _owners(session, rows)
+    measured = _measured(session, rows)
     return [
         replace(
             summary,
@@ -73,6 +76,7 @@ def _summaries(session: Session, rows: Sequence[StudyRow]) -> list[StudySummary]
             limits=limits_of(study),
             used=Used(study.seconds_running, study.seconds_trained),
             last_loss=study.last_loss,
+            activity=MEASURING if study.id in measured else None,
         )
         for study, summary in zip(rows, found, strict=True)
     ]
@@ -85,6 +89,17 @@ def _owners(session: Session, rows: Sequence[StudyRow]) -> dict[str | None, str]
         return {}
     names = select(KeyRow.id, KeyRow.name).where(KeyRow.id.in_(ids))
     return {found.id: found.name for found in session.execute(names)}
+
+
+def _measured(session: Session, rows: Sequence[StudyRow]) -> set[str | None]:
+    """Return the studies of which a device measures trials."""
+    if not any(study.state is StudyState.RUNNING for study in rows):
+        return set()
+    return {
+        runner.study_id
+        for runner in everyone(session)
+        if runner.up and any(device.measuring for device in runner.devices)
+    }
 
 
 def _summary(study: StudyRow, counts: Counts) -> StudySummary:

@@ -1,10 +1,12 @@
 """`/queue`, `/runners` and `/devices`, and the page of the queue."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, update
 
+from service.cli.following import progress_line
 from service.db import utcnow
 from service.db.tables.keys import KeyRow
 from service.db.tables.processes import RunnerRow
@@ -14,6 +16,7 @@ from service.queue.results import record
 from service.runners.model import DeviceUse, RunnerState
 from service.runners.repository import SILENT, SWEPT, everyone, leave, say, sweep
 from service.studies import repository
+from service.studies.answers import StudyAnswer
 from tests.service import work
 
 CPU = DeviceUse("cpu", "Zen", "anvil", 5, 16 * 2**30)
@@ -146,6 +149,22 @@ def test_what_is_trained_and_where(client, database, sent):
     page = client.get("/queue").text
     assert "8 trials, epoch 3 of 20" in page
     assert f"/studies/{study_id}" in page
+
+
+def test_what_measures_says_so(client, database, sent):
+    study_id = sent()
+    work.lease(database)
+    measuring = replace(CPU, measuring=True)
+    tell(database, state=RunnerState.TRAINING, study_id=study_id, devices=(measuring, CPU))
+    address, words = f"/api/v1/studies/{study_id}", "measuring how many trials train quickest"
+    study = client.get(address).json()
+    assert (study["state"], study["activity"]) == ("running", f"{words} together")
+    assert words in progress_line(StudyAnswer.model_validate(study))
+    assert [one["measuring"] for one in client.get("/api/v1/devices").json()] == [True, False]
+    for page in (f"/studies/{study_id}", "/queue"):
+        assert words in client.get(page).text
+    unheard(database, SILENT + 1)
+    assert client.get(address).json()["activity"] is None
 
 
 def test_a_study_whose_runner_fell_silent_waits(client, database, sent):

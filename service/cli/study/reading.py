@@ -7,7 +7,7 @@ from typing import TypeVar
 from rich.table import Table
 
 from service.cli.connection import StudyArgument, connected, study_id
-from service.cli.following import come, left
+from service.cli.following import come, progress_line
 from service.cli.options import AllOption, LimitOption
 from service.cli.output import (
     JsonOption,
@@ -117,7 +117,7 @@ def described(study: StudyAnswer, page: str) -> list[tuple[str, object]]:
     return [
         ("study", study.id),
         ("name", study.name),
-        ("state", ", ".join([str(study.state), come(study), *left(study)])),
+        ("state", progress_line(study)),
         ("why", study.error),
         ("task", study.task),
         ("optimizers", ", ".join(_optimizer(label, study) for label in study.optimizers)),

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from service.studies.queries import MEASURING
 from tests.live import serving, wait_until
 
 STUDY = {
@@ -22,6 +23,13 @@ def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     with serving(folder, LPWD_PACK_SIZE="6") as live, live.client() as client:
         yield client
+
+
+def test_who_watches_is_told_that_the_first_of_a_kind_is_measured(client):
+    study_id = client.submit({**STUDY, "budget": {"epochs": 2}}).study.id
+    seen = [study.activity for study in client.watch(study_id)]
+    assert MEASURING in seen
+    assert seen[-1] is None
 
 
 def test_the_time_left_is_told_and_true(client):
