@@ -69,6 +69,7 @@ def test_a_study_is_created_with_its_trials(client, database, study):
         "limits": {"running_seconds": None, "training_seconds": None},
         "used": {"running_seconds": 0.0, "training_seconds": 0.0},
         "last_loss": None,
+        "activity": None,
         "imported_at": None,
         "origin": None,
     }
