@@ -32,6 +32,7 @@ from dashboards.rendering import Renderer
 from dashboards.search_view import search_context
 from dashboards.security import SECURITY_HEADERS
 from dashboards.tables import interval_glyph
+from dashboards.trend import trend
 from dashboards.verdict import confound, honesty, verdict
 from dashboards.viewer import VIEWER
 from service.heatmaps.model import StudyResults
@@ -135,7 +136,7 @@ def _add_lists(router: APIRouter, queries: Queries) -> None:
 
     @router.get("/schedules")
     def schedules() -> HTMLResponse:
-        return render("schedules.html", schedules=queries.schedules())
+        return render("schedules.html", **schedules_context(queries))
 
     @router.get("/fragments/queue")
     def queue_tables() -> HTMLResponse:
@@ -201,6 +202,13 @@ def queue_context(queue: QueueView) -> dict[str, Any]:
         "names": {entry.study_id: entry.name for entry in queue.running},
         "runners_up": any(runner.up for runner in queue.runners),
     }
+
+
+def schedules_context(queries: Queries) -> dict[str, Any]:
+    """What the page of schedules shows."""
+    found = queries.schedules()
+    best = queries.best_of([sent.study_id for one in found for sent in one.sent])
+    return {"schedules": found, "trends": {one.id: trend(one, best) for one in found}}
 
 
 def studies_context(

@@ -91,6 +91,16 @@ class FiringView:
 
 
 @dataclass(frozen=True)
+class SentView:
+    """A study that a schedule sent, and that is done."""
+
+    due_at: datetime
+    study_id: str
+    worse: tuple[str, ...] = ()
+    """Labels of optimizers that came out worse than in the one before."""
+
+
+@dataclass(frozen=True)
 class ScheduleView:
     """A schedule, and what came of it last."""
 
@@ -107,3 +117,5 @@ class ScheduleView:
     """The last firing."""
     worse: FiringView | None
     """The last one whose study came out worse, where that is still there."""
+    sent: tuple[SentView, ...] = ()
+    """The last studies that are done, oldest first."""

@@ -1,15 +1,20 @@
 """Schedules, firings and regressions as pages show them."""
 
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from service.db.tables.schedules import FiringRow, ScheduleRow
 from service.db.tables.studies import StudyRow
-from service.schedules.model import FiringView, Regression, ScheduleView
+from service.schedules.model import FiringView, Regression, ScheduleView, SentView
 from service.schedules.repository import everything
 from service.search.schemas import ANY_STUDY
+from service.studies.model import StudyState
+
+SENT = 20
+"""Studies of a schedule that its trend shows."""
 
 
 def views(session: Session) -> tuple[ScheduleView, ...]:
@@ -46,7 +51,28 @@ def _view(session: Session, schedule: ScheduleRow) -> ScheduleView:
         worse=_newest(
             session, schedule.id, FiringRow.regression.is_not(None), StudyRow.id.is_not(None)
         ),
+        sent=_sent(session, schedule.id),
     )
+
+
+def _sent(session: Session, schedule_id: str) -> tuple[SentView, ...]:
+    rows = session.execute(
+        select(FiringRow.due_at, StudyRow.id, FiringRow.regression)
+        .join(StudyRow, StudyRow.id == FiringRow.study_id)
+        .where(FiringRow.schedule_id == schedule_id, StudyRow.state == StudyState.DONE)
+        .order_by(FiringRow.due_at.desc())
+        .limit(SENT)
+    ).all()
+    return tuple(
+        SentView(due_at, study_id, _labels(regression))
+        for due_at, study_id, regression in reversed(rows)
+    )
+
+
+def _labels(regression: dict[str, Any] | None) -> tuple[str, ...]:
+    if regression is None:
+        return ()
+    return tuple(one.optimizer for one in Regression.from_json(regression).optimizers)
 
 
 def _newest(

@@ -62,6 +62,9 @@ def test_the_trend_has_all_studies_that_are_done_oldest_first(client, database, 
     ]
     assert [one["optimizer"] for one in later["optimizers"]] == ["sgdw"]
     assert client.get(f"{address}/trend?limit=1").json() == [later]
+    page = client.get("/schedules").text
+    assert "Best scores of the last 2 studies. " in page
+    assert page.count('stroke-linejoin="round"') == 3
     (validated, _) = client.get(f"{address}/trend?split=validation").json()
     assert validated["optimizers"][0]["best"] == pytest.approx(0.91)
     with database.write() as session:
