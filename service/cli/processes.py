@@ -131,6 +131,9 @@ def api(host: HostOption = None, port: PortOption = None, verbose: VerboseOption
 def runner(verbose: VerboseOption = False) -> None:
     """Run a runner: it takes studies from the queue and has Ray workers train them.
 
+    Ctrl-C or `kill -TERM` has it save what it trains, put its study back and end; until then
+    `lpwd runners` calls it draining. LPWD_DRAIN_SECONDS is how long it may take.
+
     Example: LPWD_RAY_ADDRESS=head.example.org:6379 lpwd runner
     """
     # Here and not above: the API process must not load Ray.

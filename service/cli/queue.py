@@ -89,6 +89,7 @@ def runners(client: Client, as_json: JsonOption = False) -> None:
             )
         )  # fmt: skip
     console().print(shown)
+    say("kill -TERM and its pid, on its host, has a runner save what it trains and end")
 
 
 @connected
