@@ -85,7 +85,7 @@ def test_a_search_ends_with_the_table_of_best_points(live, tmp_path):
     done = lpwd("submit", str(file), "--watch", "--server", live.url)
     assert done.returncode == 0, done.stderr
     assert "4/4 points" in done.stdout
-    assert "best points by validation accuracy in %, 1 seeds" in done.stdout
+    assert "best points by validation accuracy in %, 1 seed" in done.stdout
     assert "AdamW" in done.stdout
     assert "beta1 0." in done.stdout
 
