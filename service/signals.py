@@ -37,7 +37,8 @@ def ending_at_once(farewell: Callable[[], None]) -> Iterator[None]:
     """Have SIGINT and SIGTERM end the process, with all it started, whatever its main thread is at.
 
     For a block in which nothing can get lost and which may be in foreign code for long: Python's
-    own handlers would wait until that returns. In the main thread alone.
+    own handlers would wait until that returns. In the main thread alone. The block leaves handlers
+    of its own behind, unless it raises.
 
     Args:
         farewell: Called before, in another thread.
@@ -55,11 +56,17 @@ def ending_at_once(farewell: Callable[[], None]) -> Iterator[None]:
 
     watching = threading.Thread(target=watch, name="signals", daemon=True)
     watching.start()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave_it_to_the_watch)
+    handlers = {
+        number: signal.signal(number, _leave_it_to_the_watch)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield
+    except BaseException:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        raise
     finally:
         signal.set_wakeup_fd(before)
         os.close(writing)

@@ -37,7 +37,7 @@ def test_a_runner_ends_at_once_while_ray_starts_and_leaves_nothing(tmp_path, how
             start_new_session=True,
         )
     started = wait_until(lambda: below(psutil.Process(runner.pid)))
-    (row,) = work.rows(database, RunnerRow)
+    (row,) = wait_until(lambda: work.rows(database, RunnerRow))
     assert (row.pid, row.devices) == (runner.pid, [])
     runner.send_signal(how)
     assert runner.wait(ENDING) == 0
