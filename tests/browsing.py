@@ -3,9 +3,12 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+PATIENCE = 120_000
+"""Milliseconds until what should have happened counts as failed; nothing waits this long."""
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -22,9 +25,19 @@ def chromium() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     assert found, "no chromium here: install it with your system's packages"
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        running = playwright.chromium.launch(
+            executable_path=found, args=ARGUMENTS, timeout=PATIENCE
+        )
+        expect.set_options(timeout=PATIENCE)
         yield running
         running.close()
+
+
+def visit(browser: Browser, address: str, **options: Any) -> BrowserContext:
+    """Open a browser's window on a site. Options are Playwright's."""
+    context = browser.new_context(base_url=address, **options)
+    context.set_default_timeout(PATIENCE)
+    return context
 
 
 class Watched:

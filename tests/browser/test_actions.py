@@ -12,7 +12,7 @@ from service.app import create_app
 from service.db import Database, schema
 from service.settings import Settings
 from service.studies import queries
-from tests.browsing import Watched
+from tests.browsing import Watched, visit
 from tests.service.samples import fill
 
 
@@ -36,8 +36,7 @@ def service(tmp_path) -> Iterator[tuple[str, Database, dict[str, str]]]:
 
 @pytest.fixture
 def page(browser: Browser, service) -> Iterator[Page]:
-    context = browser.new_context(base_url=service[0])
-    context.set_default_timeout(20_000)
+    context = visit(browser, service[0])
     watched = Watched(context.new_page())
     yield watched.page
     context.close()
@@ -114,7 +113,7 @@ def test_who_edits_what_another_changed_meanwhile_is_told(page, service):
 
 def test_studies_are_found_without_scripts(browser, service):
     address, _, ids = service
-    context = browser.new_context(base_url=address, java_script_enabled=False)
+    context = visit(browser, address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/")
     rows = page.locator(".studies tbody tr")

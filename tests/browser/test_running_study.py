@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from service.client import Client
-from tests.browsing import Watched
+from tests.browsing import Watched, visit
 from tests.live import ONE_WORKER, serving, wait_until
 
 STUDY = {
@@ -19,8 +19,6 @@ STUDY = {
     "budget": {"epochs": 60},
 }
 TRIALS = 24
-SLOW = 120_000
-"""Milliseconds: training takes its time on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +30,7 @@ def live(tmp_path_factory):
 
 @pytest.fixture
 def watched(browser, live):
-    context = browser.new_context(base_url=live.url)
-    context.set_default_timeout(SLOW)
+    context = visit(browser, live.url)
     found = Watched(context.new_page())
     yield found
     context.close()
@@ -51,7 +48,7 @@ def test_it_fills_in_without_reload(watched, live, study):
     page = watched.page
     page.goto(f"/studies/{study.id}")
     page.evaluate("window.stayed = true")
-    expect(page.locator('[data-part="header"]')).to_contain_text("done", timeout=SLOW)
+    expect(page.locator('[data-part="header"]')).to_contain_text("done")
     expect(page.locator('[data-part="header"]')).to_contain_text(f"{TRIALS} of {TRIALS} trials")
     expect(page.locator('[data-part="robustness"] tbody tr')).to_have_count(2)
     cells = page.locator('[data-part="panel:adam-lpwd"] .cells_marks > [aria-label]')
@@ -78,7 +75,7 @@ def test_a_search_fills_in_without_reload(watched, live):
     page.goto(f"/studies/{search.id}")
     page.evaluate("window.stayed = true")
     header = page.locator('[data-part="header"]')
-    expect(header).to_contain_text("done", timeout=SLOW)
+    expect(header).to_contain_text("done")
     expect(header).to_contain_text("12 of 12 points")
     expect(page.locator('[data-part="best"] tbody tr')).to_have_count(2)
     expect(page.locator('[data-part="best"]')).to_contain_text("the best validation score")
@@ -118,7 +115,7 @@ def test_export_links_lead_to_what_they_promise(watched, live, study):
 
 
 def test_a_study_that_does_not_exist_is_a_page_that_says_so(browser, live):
-    page = browser.new_context(base_url=live.url).new_page()
+    page = visit(browser, live.url).new_page()
     answer = page.goto("/studies/none")
     assert answer is not None
     assert answer.status == 404

@@ -10,7 +10,7 @@ import yaml
 
 from service import presets
 from service.study_file import StudyFileError, parse
-from tests.live import ONE_WORKER, serving
+from tests.live import ONE_WORKER, PATIENCE, serving
 
 
 def lpwd(*arguments, env=None, stdin=None):
@@ -20,7 +20,7 @@ def lpwd(*arguments, env=None, stdin=None):
         text=True,
         input=stdin,
         env={**os.environ, "COLUMNS": "100", **(env or {})},
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

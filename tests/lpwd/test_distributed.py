@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lpwd import catalogue
+from tests.live import PATIENCE
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
 ADAM = {entry.rule: entry.name for entry in catalogue.entries() if entry.base == "adam"}
@@ -32,7 +33,7 @@ def test_two_processes_train_as_one(kind: str, tmp_path: Path) -> None:
         for rank in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=120)[0] for process in processes]
+        outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -15,7 +15,7 @@ from lpwd import robustness as r
 NAN = np.nan
 DECAYS = np.array([0.0, 0.01, 0.1, 1.0, 10.0])
 MAPS = arrays(float, (3, 5, 4), elements=st.floats(0, 1, width=16))
-quick = settings(max_examples=60, deadline=None, derandomize=True)
+quick = settings(max_examples=60)
 
 
 def test_cells_are_as_scipy_has_them():

@@ -16,7 +16,7 @@ DECAYS = np.array([0.0, 0.01, 0.1, 1.0, 10.0])
 SCORES = st.floats(0, 1, width=16)
 MEANS = arrays(float, (5,), elements=SCORES)
 GRIDS = arrays(float, (3, 4, 2), elements=SCORES | st.just(NAN))
-quick = settings(max_examples=60, deadline=None, derandomize=True)
+quick = settings(max_examples=60)
 
 
 def test_seed_mean_counts_only_the_seeds_that_are_there():

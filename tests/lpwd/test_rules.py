@@ -30,7 +30,7 @@ def step(rule: DecayRule | str, theta: Tensor, grad: Tensor, k: float) -> Tensor
 
 
 @given(theta=weights, grad=weights, k=shares)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_real_time_decay_never_ends_with_more_than_the_undecayed_step(
     theta: Tensor, grad: Tensor, k: float
 ) -> None:
@@ -38,7 +38,7 @@ def test_real_time_decay_never_ends_with_more_than_the_undecayed_step(
 
 
 @given(theta=weights, grad=weights, k=shares)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cautious_decay_lies_between_none_and_decoupled(
     theta: Tensor, grad: Tensor, k: float
 ) -> None:
@@ -50,7 +50,7 @@ def test_cautious_decay_lies_between_none_and_decoupled(
 
 
 @given(theta=weights, k=shares, delta=st.floats(0.01, 2.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_huber_is_the_proximal_point_of_its_penalty(theta: Tensor, k: float, delta: float) -> None:
     """It minimises (w − θ)²/2 + k·Huber_δ(w): no point nearby is better; no sign changes."""
     result = step(Huber(delta), theta, torch.zeros_like(theta), k)
@@ -67,7 +67,7 @@ def test_huber_is_the_proximal_point_of_its_penalty(theta: Tensor, k: float, del
 
 
 @given(theta=weights, k=shares)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_norm_control_without_gradient_holds_the_initial_norm(theta: Tensor, k: float) -> None:
     rest = step(NormControl(), theta, torch.zeros_like(theta), k)
     torch.testing.assert_close(rest, theta)

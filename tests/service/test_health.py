@@ -22,7 +22,7 @@ from service.db.tables.processes import HeartbeatRow, RunnerRow
 from service.runners.model import RunnerState
 from service.settings import Settings
 from service.settings import settings as current_settings
-from tests.live import wait_until
+from tests.live import PATIENCE, wait_until
 
 
 def checks(client, status=200):
@@ -91,12 +91,13 @@ def test_a_database_that_may_only_be_read_is_told(postgres_url):
 
 
 def test_a_database_that_hangs_is_told_in_time(postgres_url, monkeypatch):
-    monkeypatch.setattr(endpoints, "PATIENCE", 0.2)
+    monkeypatch.setattr(endpoints, "PATIENCE", PATIENCE)
     database = Database(postgres_url)
     app = create_app(Settings(_env_file=None, database_url=postgres_url))
     with TestClient(app) as client:
         checks(client)
-        with database.engine.begin() as connection:
+        with database.engine.begin() as connection, monkeypatch.context() as patch:
+            patch.setattr(endpoints, "PATIENCE", 0.2)
             connection.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
             for _ in range(3):  # which all wait for the one look that hangs
                 assert "hangs" in checks(client, 503)["time"][1]

@@ -189,7 +189,7 @@ def test_a_trial_has_its_curves_and_null_for_what_is_no_number(client, database,
     arrays(np.float32, st.tuples(st.integers(0, 30), st.just(5)), elements=st.floats(width=32)),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_curves_are_unpacked_as_they_were_packed(values, transposed):
     given_ = np.asfortranarray(values) if transposed else values
     back = curves.unpack(curves.pack(given_))

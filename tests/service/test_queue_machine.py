@@ -351,7 +351,5 @@ def test_no_order_of_events_loses_or_repeats_a_result(request, kind, examples):
 
     run_state_machine_as_test(
         Here,
-        settings=settings(
-            max_examples=examples, stateful_step_count=30, deadline=None, derandomize=True
-        ),
+        settings=settings(max_examples=examples, stateful_step_count=30),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from service.db import schema
 from service.reports.rendering import latex, markdown
+from tests.live import PATIENCE
 from tests.service import work
 
 STUDIES = "/api/v1/studies"
@@ -167,7 +168,7 @@ def test_a_report_in_latex_compiles(client, trained, tmp_path):
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
@@ -190,7 +191,7 @@ def test_every_latin_character_and_sign_is_set_or_replaced(tmp_path):
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout[-2000:]
 

@@ -12,6 +12,7 @@ from service.db import Database, utcnow
 from service.db.tables.schedules import FiringRow, ScheduleRow
 from service.db.tables.studies import StudyRow
 from service.schedules.repository import fire_due
+from tests.live import PATIENCE, wait_until
 from tests.service import work
 
 SCHEDULES = "/api/v1/schedules"
@@ -209,11 +210,10 @@ def test_the_scheduler_process_fires_and_ends_and_begins_again(database, made, s
         stop = threading.Event()
         thread = threading.Thread(target=scheduler.run, args=(settings, stop))
         thread.start()
-        for _ in range(100):
-            if len(work.rows(database, FiringRow)) == count:
-                break
-            stop.wait(0.1)
-        stop.set()
-        thread.join(10)
+        try:
+            wait_until(lambda n=count: len(work.rows(database, FiringRow)) == n)
+        finally:
+            stop.set()
+            thread.join(PATIENCE)
         assert not thread.is_alive()
         assert len(work.rows(database, FiringRow)) == count

@@ -12,6 +12,7 @@ import pytest
 
 from service import supervisor
 from service.supervisor import STOP_WITH_STDIN, GaveUpError, Supervisor
+from tests.live import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +23,8 @@ def hurry(monkeypatch):
 def test_what_never_stays_up_is_given_up_with_its_exit_status():
     watching = Supervisor({"runner": ("no-such-command",)}, {})
     watching.start()
-    began = time.monotonic()
     with pytest.raises(GaveUpError, match=r"runner ended 6 times in a row, last with exit status"):
         watching.run(threading.Event())
-    assert time.monotonic() - began < 60
     watching.stop()
 
 
@@ -64,7 +63,7 @@ def test_what_waits_for_its_database_ends_with_the_supervisor(process):
         [sys.executable, "-m", "service", process],
         env={**os.environ, "LPWD_DATABASE_URL": nobody, STOP_WITH_STDIN: "1"},
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == -signal.SIGTERM

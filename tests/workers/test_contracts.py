@@ -65,7 +65,7 @@ def test_contracts_need_neither_torch_nor_ray():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     rates=st.lists(st.floats(1e-12, 1000) | st.integers(1, 9), min_size=1, max_size=3),
     seeds=st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=3),

@@ -36,22 +36,27 @@ def allocated(pack):
     return peak
 
 
-@pytest.mark.parametrize(("task", "size"), [("digits-mlp", 64), ("digits-cnn", 24)])
-def test_a_pack_takes_the_memory_that_was_predicted(trial, monkeypatch, task, size):
-    for limit in ("SLOWER", "PATIENCE"):  # whatever else runs here
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Have stacks be tried whatever they take: other things run here, too."""
+    for limit in ("SLOWER", "PATIENCE"):
         monkeypatch.setattr(f"workers.training.measure.{limit}", float("inf"))
+
+
+@pytest.mark.parametrize(("task", "size"), [("digits-mlp", 64), ("digits-cnn", 24)])
+def test_a_pack_takes_the_memory_that_was_predicted(trial, unhurried, task, size):
     found = measure(trials_of(trial, task, 12))
     assert max(found.seconds) == 12 < size
     pack = Pack(tuple(trials_of(trial, task, size)))
     assert pack_bytes(found, size) == pytest.approx(allocated(pack), rel=0.2)
 
 
-def test_a_measurement_tells_what_planning_needs(trial):
-    found = measure(trials_of(trial, "digits-mlp", 20), epochs=10**7)
+def test_a_measurement_tells_what_planning_needs(trial, unhurried):
+    found = measure(trials_of(trial, "digits-mlp", 20))
     assert {1, 4, 16} <= set(found.seconds)
     assert all(seconds > 0 for seconds in found.seconds.values())
     assert found.seconds[16] < found.seconds[1]
-    assert 0 < found.start_seconds < 5
+    assert 0 < found.start_seconds < 60
     assert found.free_bytes > 10**7
     assert set(found.busy) == set(found.seconds)
 
@@ -67,7 +72,7 @@ def test_one_trial_alone_can_be_measured(trial):
     assert found.trial_bytes > 0
 
 
-def test_modes_that_take_long_to_start_are_measured_without(trial):
+def test_modes_that_take_long_to_start_are_measured_without(trial, unhurried):
     wanted = trials_of(trial, "digits-mlp", 4, compile=True, cuda_graphs=True)
     assert wanted[0].budget.numerics == NumericMode(compile=True, cuda_graphs=True)
     assert set(measure(wanted).seconds) == {1, 4, 2}

@@ -165,7 +165,7 @@ def test_rules_are_followed_where_they_apply(make, shape, avoided):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),

@@ -88,8 +88,6 @@ class SearchProcess:
         gpu: bool,
         devices: int,
         memory: int | None = None,
-        silence: float = SILENCE,
-        stall: float = STALL,
     ) -> None:
         """Start the process.
 
@@ -99,8 +97,6 @@ class SearchProcess:
             gpu: Whether to train on GPUs.
             devices: Points trained at a time.
             memory: Bytes that a worker on a CPU may take for a point; all there is by default.
-            silence: Seconds without a sign of life after which it hangs.
-            stall: Seconds without an epoch after which it stands still, at least.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="lpwd-search-")
         context = multiprocessing.get_context("spawn")
@@ -120,7 +116,7 @@ class SearchProcess:
         )
         self._process.start()
         theirs.close()
-        self._watchdog = Watchdog(time.monotonic(), silence=silence, stall=stall)
+        self._watchdog = Watchdog(time.monotonic())
         self._broken: str | None = None
 
     def __enter__(self) -> Self:

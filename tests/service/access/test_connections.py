@@ -8,6 +8,13 @@ import pytest
 
 from service import http_protocol
 from tests.listening import listening
+from tests.live import PATIENCE
+
+
+@pytest.fixture
+def database_url(sqlite_url):
+    """Use SQLite alone: of the database nothing is asked here."""
+    return sqlite_url
 
 
 @pytest.fixture
@@ -18,8 +25,8 @@ def port(settings, monkeypatch):
 
 
 def talk(port, *pieces, pause=0.0):
-    """Send pieces and return all that comes back until the server closes, or is silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=3) as connection:
+    """Send pieces and return all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         got = b""
         try:
             for piece in pieces:
@@ -27,7 +34,7 @@ def talk(port, *pieces, pause=0.0):
                 time.sleep(pause)
             while chunk := connection.recv(65536):
                 got += chunk
-        except (ConnectionError, TimeoutError):
+        except ConnectionError:
             pass
         return got
 
@@ -46,11 +53,9 @@ def test_heads_are_bounded_whatever_comes(port):
 
 
 def test_heads_that_never_end_are_not_waited_for(port):
-    began = time.monotonic()
     assert talk(port).startswith(b"HTTP/1.1 408")
     assert talk(port, GET).startswith(b"HTTP/1.1 408")
     assert talk(port, GET + b"\r\n" + GET).count(b"HTTP/1.1 408") == 1
-    assert time.monotonic() - began < 10
 
 
 def test_a_slow_body_and_further_requests_are_fine(port):

@@ -6,22 +6,27 @@ import time
 import pytest
 
 from service.studies.queries import MEASURING
-from tests.live import serving, wait_until
+from tests.faults.patient import PatientTask
+from tests.live import ONE_WORKER, serving, wait_until
 
 STUDY = {
-    "task": "digits-mlp",
+    "task": "patient",
     "optimizers": ["adamw", "adam-lpwd"],
     "learning_rates": [0.001, 0.003, 0.01, 0.03],
     "weight_decays": [0, 0.01, 0.1],
     "seeds": 2,
-    "budget": {"epochs": 150},
+    "budget": {"epochs": 10},
 }
+PACE = 0.1
+"""Seconds of an epoch: far more than it has to compute, so that it takes as long anywhere."""
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
-    with serving(folder, LPWD_PACK_SIZE="6") as live, live.client() as client:
+    path = PatientTask(folder / "task", PACE).path
+    settings = {"PYTHONPATH": path, "LPWD_PACK_SIZE": "6", **ONE_WORKER}
+    with serving(folder, **settings) as live, live.client() as client:
         yield client
 
 

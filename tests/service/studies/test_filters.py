@@ -153,9 +153,7 @@ def _write(session, spec, number, one):
 )
 @settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_pages_together_are_the_whole_list_while_others_send(
     database, search, there, later, order, tag, limit

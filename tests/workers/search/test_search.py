@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import psutil
@@ -191,10 +192,11 @@ def trains(process):
 
 
 def test_a_search_that_hangs_is_lost_and_ended_with_all_its_workers(start):
-    process = start(long_job(), silence=4)
+    process = start(long_job())
     told = Told().listen(process, until=lambda told: told.records)
     child = psutil.Process(process.pid)
     child.suspend()
+    process._watchdog = Watchdog(time.monotonic(), silence=4)  # less than a start may take
     with pytest.raises(SearchLostError, match="no sign of life for 4 s"):
         told.listen(process)
     process.close()

@@ -1,15 +1,20 @@
-"""Workers whose memory really runs out: packs get smaller, and the study finishes."""
+"""Trials that cannot be trained: those that raise an error fail alone, with their reason; where a
+worker's memory really runs out packs get smaller, and the study finishes."""
+
+import os
 
 import pytest
 from sqlalchemy import select
 
 from service.db.tables.studies import TrialRow
 from service.studies.model import StudyState
+from service.trials.model import TrialState
 from tests.faults.plug_in import write_task
 from tests.live import ONE_WORKER, serving, wait_until
+from workers.training.seeds import Stream, derive
 
-PROBLEM = '''
-import os
+HUNGRY = '''
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +24,7 @@ from workers.tasks import Problem, Splits
 from workers.tasks.classification import accuracy, cross_entropy
 
 HELD = [torch.empty(0)]
+LAST = []
 PLANTED = Path({planted!r})
 
 
@@ -43,7 +49,11 @@ class Model(nn.Module):
 
 
 def hold(inputs, generator):
-    """Take and keep as much memory as the test has planted."""
+    """Take and keep as much memory as the test has planted; until it has, be slow."""
+    step = generator.initial_seed()
+    if LAST != [step] and not PLANTED.exists():
+        LAST[:] = [step]  # not in the one step that is measured, over and over
+        time.sleep(0.1)
     wanted = int(PLANTED.read_text()) if PLANTED.exists() else 0
     if wanted != len(HELD[0]):
         HELD[0] = torch.empty(0)
@@ -53,6 +63,24 @@ def hold(inputs, generator):
 
 PROBLEM = Problem(load, Model, cross_entropy, accuracy, augment=hold)
 '''
+PICKY = """
+import numpy as np
+from torch import nn
+from workers.tasks import Problem, Splits
+from workers.tasks.classification import accuracy, cross_entropy
+
+
+def load(seed):
+    if seed == {unwanted}:
+        raise FileNotFoundError("the split of seed 1 is not here")
+    numbers = np.random.default_rng(seed)
+    x = numbers.normal(size=(96, 16)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    return Splits(*((x[i:i + 32], y[i:i + 32]) for i in (0, 32, 64)))
+
+
+PROBLEM = Problem(load, lambda: nn.Linear(16, 2), cross_entropy, accuracy)
+"""
 STUDY = {
     "task": "hungry",
     "optimizers": ["adamw"],
@@ -61,6 +89,13 @@ STUDY = {
     "seeds": 1,
 }
 """8 trials of some 130 MB each."""
+PICKED = {
+    "task": "picky",
+    "optimizers": ["adamw", "adam-lpwd"],
+    "learning_rates": [0.001, 0.01],
+    "weight_decays": [0, 0.1],
+    "seeds": 4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +105,15 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def live(folder):
-    """A service with a task that takes memory that measuring has not seen."""
-    problem = PROBLEM.format(planted=str(folder / "planted"))
-    summary = "Takes more than was measured."
-    path = write_task(folder / "task", "hungry", problem, summary=summary, epochs=600)
-    with serving(folder, PYTHONPATH=path, LPWD_WORKER_MEMORY="2GB", **ONE_WORKER) as live:
+    """A service with tasks of which one takes memory that measuring has not seen."""
+    hungry = HUNGRY.format(planted=str(folder / "planted"))
+    picky = PICKY.replace("{unwanted}", str(derive(1, Stream.SPLIT)))
+    paths = (
+        write_task(folder / "hungry", "hungry", hungry, summary="Is never full.", epochs=600),
+        write_task(folder / "picky", "picky", picky, summary="Has no seed 1.", epochs=3),
+    )
+    settings = {"PYTHONPATH": os.pathsep.join(paths), "LPWD_WORKER_MEMORY": "2GB", **ONE_WORKER}
+    with serving(folder, **settings) as live:
         yield live
 
 
@@ -87,7 +126,9 @@ def train(live, folder):
         with live.client() as client:
             study_id = client.submit(STUDY | changes).study.id
             wait_until(lambda: client.study(study_id).running)
-            planted.write_text(str(held))
+            unfinished = planted.with_suffix(".new")
+            unfinished.write_text(str(held))
+            unfinished.replace(planted)
             return wait_until(lambda: (study := client.study(study_id)).state.final and study)
 
     yield train
@@ -117,3 +158,19 @@ def test_what_does_not_fit_alone_fails_and_says_what_to_do(live, train):
     with live.client() as client:
         other = client.submit({**STUDY, "task": "digits-linear", "budget": {"epochs": 1}})
         wait_until(lambda: client.study(other.study.id).state is StudyState.DONE)
+
+
+def test_a_trial_fails_alone_and_keeps_its_reason(live):
+    with live.client() as client:
+        study_id = client.submit(PICKED).study.id
+        study = wait_until(lambda: (now := client.study(study_id)).state.final and now)
+        trials = list(client.trials(study_id))
+    assert study.state is StudyState.FAILED
+    assert study.error.startswith("8 trials could not be trained; the first: FileNotFoundError")
+    assert {(trial.state, trial.seed == 1) for trial in trials} == {
+        (TrialState.DONE, False),
+        (TrialState.FAILED, True),
+    }
+    for trial in trials:
+        if trial.seed == 1:
+            assert trial.reason == "FileNotFoundError: the split of seed 1 is not here"
