@@ -22,17 +22,30 @@ PACE = 0.1
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("live")
-    path = PatientTask(folder / "task", PACE).path
-    settings = {"PYTHONPATH": path, "LPWD_PACK_SIZE": "6", **ONE_WORKER}
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("live")
+
+
+@pytest.fixture(scope="module")
+def task(folder):
+    return PatientTask(folder / "task", PACE)
+
+
+@pytest.fixture(scope="module")
+def client(folder, task):
+    settings = {"PYTHONPATH": task.path, "LPWD_PACK_SIZE": "6", **ONE_WORKER}
     with serving(folder, **settings) as live, live.client() as client:
         yield client
 
 
-def test_who_watches_is_told_that_the_first_of_a_kind_is_measured(client):
+def test_who_watches_is_told_that_the_first_of_a_kind_is_measured(client, task):
+    task.pace(1.0)  # so that it is not over before somebody looks
     study_id = client.submit({**STUDY, "budget": {"epochs": 2}}).study.id
-    seen = [study.activity for study in client.watch(study_id)]
+    seen = []
+    for study in client.watch(study_id):
+        seen.append(study.activity)
+        if study.activity == MEASURING:
+            task.pace(PACE)
     assert MEASURING in seen
     assert seen[-1] is None
 
