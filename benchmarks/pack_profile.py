@@ -17,13 +17,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.packs import WARM, pack, seconds_each, steps
+from benchmarks.packs import WARM, pack, planned_size, seconds_each, steps
 from benchmarks.report import headline, one_thread, parser, table, verdict, write
 from benchmarks.stacks import require_perf, sampled
-from service.runner.sizing import MEASURED
-from workers.packing import best_size
 from workers.training import StackedRun
-from workers.training.measure import measure
 from workers.training.program import compiler_for
 
 TASKS = ("digits-mlp", "digits-cnn", "mnist1d-gru")
@@ -33,13 +30,6 @@ SECONDS = 8.0
 KERNEL = re.compile(r"c10::Dispatcher::call|at::_ops::|at::native::|mkl_|cpp_fused|dnnl::")
 """Frames of operators, their dispatch included, of MKL's and oneDNN's products, and of kernels that
 TorchInductor made."""
-
-
-def planned_size(task: str) -> int:
-    """Return how many trials the planner would train together, had it as many as it looks at."""
-    trials = pack(task, MEASURED).trials
-    epochs = trials[0].budget.epochs
-    return best_size(measure(trials, epochs=len(trials) * epochs), epochs=epochs)
 
 
 def look(task: str, size: int, compiled: bool, seconds: float) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from benchmarks.report import one_thread
+from service.runner.sizing import MEASURED
 from workers import tasks
 from workers.contracts import Budget, NumericMode, Pack, TrialSpec
+from workers.packing import best_size
 from workers.training import StackedRun
+from workers.training.measure import measure
 
 WARM = 3
 """Steps before those that are timed: programs are traced and compiled in them."""
@@ -31,6 +34,13 @@ def pack(task: str, size: int, *, compile_it: bool = False, epochs: int | None =
             for n in range(size)
         )
     )
+
+
+def planned_size(task: str, trials: int = MEASURED) -> int:
+    """Return how many of so many trials of a task the planner would train together."""
+    sample = pack(task, trials).trials
+    epochs = sample[0].budget.epochs
+    return best_size(measure(sample, epochs=trials * epochs), epochs=epochs)
 
 
 def steps(run: StackedRun) -> Iterator[None]:
