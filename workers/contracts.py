@@ -191,6 +191,8 @@ class Measurement:
     """Pack size to seconds that one epoch takes for each of its trials."""
     start_seconds: float = 0.0
     """Time until a pack like earlier ones takes its first step."""
+    tracing_seconds: float = 0.0
+    """What a pack takes longer to start where its process has trained none like it."""
     busy: Mapping[int, float] = field(default_factory=dict)
     """Pack size to the share of the time in which one pack keeps the device computing."""
 

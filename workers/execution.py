@@ -74,6 +74,8 @@ class _Worker:
     """Of what it works at; None while it waits."""
     work: Any = None
     """A stream of reports, or a measurement to come."""
+    measured: Pack | None = None
+    """What it measures."""
 
 
 class RayPool:
@@ -186,6 +188,8 @@ class RayPool:
     def measure(self, pack: Pack, epochs: int) -> int:
         """Have an idle worker measure what the trials of a pack cost; returns a ticket.
 
+        Meanwhile the others get ready for such trials.
+
         Args:
             pack: As many trials as might train together.
             epochs: Epochs a worker may have to train, those of all trials together.
@@ -193,15 +197,19 @@ class RayPool:
         Raises:
             ValueError: No worker is idle.
         """
-        return self._give(lambda actor: actor.measure.remote(pack, epochs))
+        ticket = self._give(lambda actor: actor.measure.remote(pack, epochs), measured=pack)
+        for other in filter(_idle, self._workers):
+            other.actor.prepare.remote(pack)
+        return ticket
 
-    def _give(self, start: Callable[[Any], Any]) -> int:
+    def _give(self, start: Callable[[Any], Any], measured: Pack | None = None) -> int:
         worker = next(filter(_idle, self._workers), None)
         if worker is None:
             raise ValueError("every worker is busy; wait for a pack to end")
         self._tickets += 1
         worker.ticket = self._tickets
         worker.work = start(worker.actor)
+        worker.measured = measured
         return worker.ticket
 
     def poll(self, timeout: float) -> list[PackEvent]:
@@ -293,6 +301,8 @@ class RayPool:
             self.grow()
             return
         worker.device = device
+        for measuring in filter(lambda one: one.measured, self._workers):
+            worker.actor.prepare.remote(measuring.measured)
         logger.info("training on %s (%s), worker %d", device.kind, device.name, device.pid)
 
     def _next(self, worker: _Worker, device: Device) -> PackEvent:
@@ -312,7 +322,7 @@ class RayPool:
             self.grow()
             return PackLost(ticket, f"the worker died: {_first_line(error)}")
         if not isinstance(event, EpochDone):
-            worker.ticket = worker.work = None
+            worker.ticket = worker.work = worker.measured = None
         if not isinstance(event, PackLost | PackTooLarge):
             self._losses = 0
         return event

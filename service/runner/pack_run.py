@@ -1,14 +1,17 @@
 """A pack as the runner follows it: planned, in training, or to go on from a checkpoint."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from service.runner.checkpoints import Checkpoints, Saved
 from service.runner.estimate import Timing
+from service.studies.planning import settings_of
 from workers.contracts import Device, EpochReport, Pack
 
 
@@ -32,6 +35,8 @@ class PackRun:
     """Where it trains; None until an epoch is reported."""
     first: bool = False
     """Whether it is its worker's first pack of the study."""
+    traced: bool = False
+    """Whether its worker had trained none of its kind."""
     _started: float = 0.0
     _epochs: list[npt.NDArray[np.float32]] = field(default_factory=list)
     _reports: list[float] = field(default_factory=list)
@@ -49,6 +54,12 @@ class PackRun:
     def size(self) -> int:
         """Trials in it."""
         return len(self.pack.trials)
+
+    @cached_property
+    def kind(self) -> Hashable:
+        """What packs of a study that are traced alike have in common: optimizers, and how many."""
+        settings = (settings_of(one.optimizer, one.hyperparameters) for one in self.pack.trials)
+        return tuple((one, len(list(alike))) for one, alike in groupby(settings))
 
     @property
     def keys(self) -> list[str]:
@@ -83,7 +94,15 @@ class PackRun:
     @property
     def timing(self) -> Timing:
         """When its epochs came in, since it was started."""
-        return Timing(self.size, self.to_come, self._reports, self.first)
+        return Timing(
+            self.size,
+            self.to_come,
+            self._reports,
+            first=self.first,
+            kind=self.kind,
+            worker=self.device,
+            traced=self.traced,
+        )
 
     @property
     def open(self) -> list[int]:

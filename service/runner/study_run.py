@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from service.db import Database
@@ -104,7 +104,8 @@ class StudyRun:
         """Ticket of the measurement that packs wait for."""
         self._running: dict[int, PackRun] = {}
         self._ended: deque[Timing] = deque(maxlen=REMEMBERED)
-        self._seen: set[Device] = set()
+        self._traced: set[tuple[Device, Hashable]] = set()
+        """Workers, and kinds of packs they have trained."""
 
     def run(self) -> StudyState | None:
         """Train to the end of the study; returns its final state, None when it was put back.
@@ -309,17 +310,20 @@ class StudyRun:
         return seconds_left(
             [(running.timing, running.passed) for running in self._running.values()],
             self._ended,
-            [(run.size, run.to_come) for run in self._planner.waiting],
+            [(run.size, run.to_come, run.kind) for run in self._planner.waiting],
             workers=self._pool.size,
+            traced=self._traced,
             expected=seconds_per_trial(measured.seconds) if measured else None,
             expected_start=measured.start_seconds if measured else 0.0,
+            expected_tracing=measured.tracing_seconds if measured else 0.0,
         )
 
     def _epoch(self, running: PackRun, event: EpochDone) -> list[Result]:
         """Keep an epoch's values; returns the trials that diverged in it."""
         if running.device is None:
-            running.first = event.device not in self._seen
-            self._seen.add(event.device)
+            running.first = event.device not in {device for device, _ in self._traced}
+            running.traced = (event.device, running.kind) not in self._traced
+            self._traced.add((event.device, running.kind))
         fresh = running.hear(event.report, event.device)
         return [self._result(running, position, reason) for position, reason in fresh.items()]
 

@@ -74,6 +74,19 @@ def test_a_worker_measures_what_trials_cost(pool, trial):
     assert pool.idle == 2
 
 
+def test_while_one_measures_the_other_gets_ready(pool, trial):
+    def programs(trainer):
+        from workers.training.program import _kept
+
+        return sum("breast-cancer-mlp" in str(key) for key in _kept)
+
+    wait_for_workers(pool)
+    drain(pool, [pool.measure(Pack((trial(task="breast-cancer-mlp"),)), epochs=8)])
+    actors = [worker.actor for worker in pool._workers]
+    assert len(actors) == 2
+    assert all(ray.get([actor.__ray_call__.remote(programs) for actor in actors]))
+
+
 def test_a_measurement_that_cannot_be_made_fails_with_its_reason(pool, trial):
     missing = TrialSpec("no-such-task", 1, "adamw", 1, 0.1, 0.1, 0, trial().budget)
     (event,) = drain(pool, [pool.measure(Pack((missing,)), epochs=8)])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,14 @@ def test_a_measurement_tells_what_planning_needs(trial, unhurried):
     assert 0 < found.start_seconds < 60
     assert found.free_bytes > 10**7
     assert set(found.busy) == set(found.seconds)
+
+
+def test_what_is_traced_already_is_told_from_what_is_not(trial, monkeypatch):
+    monkeypatch.setattr("workers.training.program._kept", OrderedDict())
+    trials = trials_of(trial, "digits-mlp", 16)
+    new = measure(trials)
+    assert new.start_seconds < new.tracing_seconds < 60
+    assert measure(trials).tracing_seconds < new.tracing_seconds
 
 
 def test_a_little_work_is_not_worth_much_measuring(trial, monkeypatch):

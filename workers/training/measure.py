@@ -4,6 +4,7 @@ Stacks of growing size are built and a few of their steps taken, until more woul
 take too long or not fit.
 """
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ SLOWER = 1.25
 """Time of a trial, relative to the least so far, from which on larger stacks are not tried."""
 STRIDE = 4
 """Ratio of the sizes that are tried first."""
+PREPARED = 4
+"""Trials of the stack that does what a process need do only once."""
 
 
 def measure(
@@ -69,14 +72,22 @@ def measure(
     return found.measurement()
 
 
+def prepare(trials: Sequence[TrialSpec], device: torch.device | str = "cpu") -> None:
+    """Do what the first pack of such trials would have to in this process: imports, data, tracing.
+
+    Raises:
+        Exception: Whatever training would raise.
+    """
+    pack = _plain(trials[:PREPARED])
+    _data_of(pack, torch.device(device))
+    _through(pack, torch.device(device))
+
+
 class _Search:
     """Sizes tried so far, and what they cost."""
 
     def __init__(self, trials: Sequence[TrialSpec], device: torch.device, sharing: int) -> None:
-        # Compiling takes longer than all of this, and changes little in which size is best.
-        plain = replace(trials[0].budget.numerics, compile=False, cuda_graphs=False)
-        budget = replace(trials[0].budget, numerics=plain)
-        self._pack = Pack(tuple(replace(trial, budget=budget) for trial in trials))
+        self._pack = _plain(trials)
         self.device = device
         self._data = _data_of(self._pack, device)
         self._owned = sum(tensor.nbytes for tensor in _tensors(self._data))
@@ -85,6 +96,7 @@ class _Search:
         self._most = len(trials)
         self._memory: dict[int, int] = {}
         self._busy: dict[int, float] = {}
+        self._first_pass = math.inf
         self.seconds: dict[int, float] = {}
 
     def sizes(self) -> Iterator[int]:
@@ -121,17 +133,21 @@ class _Search:
             return
         finally:
             release(self.device)
-        self._memory[size], self.seconds[size], self._busy[size] = cost
+        self._memory[size], self.seconds[size], self._busy[size], first_pass = cost
+        # The least: the very first imports what it needs, and larger ones compute for longer.
+        self._first_pass = min(self._first_pass, first_pass)
 
     def measurement(self) -> Measurement:
         """Return what was found."""
         fixed, each = fit(self._memory, self._owned)
+        start = _start_seconds(Pack(self._pack.trials[: max(self.seconds)]), self.device)
         return Measurement(
             fixed_bytes=fixed,
             trial_bytes=each,
             free_bytes=max(0, self._room),
             seconds=self.seconds,
-            start_seconds=_start_seconds(Pack(self._pack.trials[: max(self.seconds)]), self.device),
+            start_seconds=start,
+            tracing_seconds=max(0.0, self._first_pass - start),
             busy=self._busy,
         )
 
@@ -159,6 +175,16 @@ def fit(memory: Mapping[int, int], data: int) -> tuple[int, int]:
     return max(0, memory[largest] - largest * each), each
 
 
+def _plain(trials: Sequence[TrialSpec]) -> Pack:
+    """Return trials as they are measured.
+
+    Compiling takes longer than all of this, and changes little in which size is best.
+    """
+    numerics = replace(trials[0].budget.numerics, compile=False, cuda_graphs=False)
+    budget = replace(trials[0].budget, numerics=numerics)
+    return Pack(tuple(replace(trial, budget=budget) for trial in trials))
+
+
 def _data_of(pack: Pack, device: torch.device) -> SeedData:
     """Load the data of a pack's one seed, as its run would."""
     one = pack.trials[0]
@@ -171,8 +197,14 @@ def _tensors(data: SeedData) -> list[Tensor]:
     return [tensor for split in splits for tensor in (split.inputs, split.targets)]
 
 
-def _cost(pack: Pack, device: torch.device, data: SeedData) -> tuple[int, float, float]:
-    """Return a pack's peak memory, an epoch's seconds a trial, and how busy the device is."""
+def _cost(pack: Pack, device: torch.device, data: SeedData) -> tuple[int, float, float, float]:
+    """Return what a pack like none before costs.
+
+    Returns:
+        Its peak memory, an epoch's seconds a trial, how busy the device is, and the seconds of the
+        first pass, for which all is traced.
+    """
+    began = time.perf_counter()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         run = _through(pack, device)
@@ -181,7 +213,9 @@ def _cost(pack: Pack, device: torch.device, data: SeedData) -> tuple[int, float,
         with LiveTensors(_tensors(data)) as live:
             run = _through(pack, device)
         peak = live.peak
-    return peak, _epoch_seconds(run, data) / len(pack.trials), _busy(run)
+    _wait(device)
+    first_pass = time.perf_counter() - began
+    return peak, _epoch_seconds(run, data) / len(pack.trials), _busy(run), first_pass
 
 
 def _through(pack: Pack, device: torch.device) -> StackedRun:
