@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 120.0
 """Seconds a worker may take to find a place, import torch and report its device."""
+PREPARED = 4
+"""Trials that a worker gets ready with: enough for a stack."""
 LOSSES_IN_A_ROW = 5
 """Workers lost without one epoch in between, after which the pool gives up."""
 
@@ -199,7 +201,7 @@ class RayPool:
         """
         ticket = self._give(lambda actor: actor.measure.remote(pack, epochs), measured=pack)
         for other in filter(_idle, self._workers):
-            other.actor.prepare.remote(pack)
+            _prepare(other, pack)
         return ticket
 
     def _give(self, start: Callable[[Any], Any], measured: Pack | None = None) -> int:
@@ -301,8 +303,8 @@ class RayPool:
             self.grow()
             return
         worker.device = device
-        for measuring in filter(lambda one: one.measured, self._workers):
-            worker.actor.prepare.remote(measuring.measured)
+        for pack in [one.measured for one in self._workers if one.measured]:
+            _prepare(worker, pack)
         logger.info("training on %s (%s), worker %d", device.kind, device.name, device.pid)
 
     def _next(self, worker: _Worker, device: Device) -> PackEvent:
@@ -349,6 +351,14 @@ class RayPool:
             if worker.device is None and now - worker.started > START_TIMEOUT:
                 ray.kill(worker.actor)
                 self._drop(worker, f"a worker did not start within {START_TIMEOUT:.0f} s")
+
+
+def _prepare(worker: _Worker, pack: Pack) -> None:
+    """Have a worker import, load and trace what its first pack would have to.
+
+    Measuring few trials does all that, with care for memory; what it finds is of no use.
+    """
+    worker.actor.measure.remote(Pack(pack.trials[:PREPARED]), 0)
 
 
 def resources(gpu: bool, per_gpu: int) -> dict[str, float]:

@@ -1,15 +1,12 @@
 """The actor on a device: measures and trains packs. torch is imported here and not before, so that
 the runner need not have it."""
 
-import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workers.contracts import Device, EpochReport, Measurement, Pack
 from workers.errors import PackTooLargeError
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,20 +46,6 @@ class Trainer:
     def want_checkpoint(self) -> None:
         """Have the pack in training write a checkpoint after the epoch it is in."""
         self._wanted.set()
-
-    def prepare(self, pack: Pack) -> None:
-        """Get ready for trials like these, in the time before there are packs to train.
-
-        What keeps it from that will be told of by the packs.
-        """
-        from workers import device
-        from workers.training.measure import prepare
-
-        device.prepare(gpu=self._settings.gpu)  # of this thread, too
-        try:
-            prepare(pack.trials, self._torch_device)
-        except Exception as error:
-            logger.info("not prepared: %s", self._named(error))
 
     def measure(self, pack: Pack, epochs: int) -> Measurement:
         """Measure what trials like these cost.

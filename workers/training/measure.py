@@ -35,8 +35,6 @@ SLOWER = 1.25
 """Time of a trial, relative to the least so far, from which on larger stacks are not tried."""
 STRIDE = 4
 """Ratio of the sizes that are tried first."""
-PREPARED = 4
-"""Trials of the stack that does what a process need do only once."""
 
 
 def measure(
@@ -70,17 +68,6 @@ def measure(
             break
         found.look(size)
     return found.measurement()
-
-
-def prepare(trials: Sequence[TrialSpec], device: torch.device | str = "cpu") -> None:
-    """Do what the first pack of such trials would have to in this process: imports, data, tracing.
-
-    Raises:
-        Exception: Whatever training would raise.
-    """
-    pack = _plain(trials[:PREPARED])
-    _data_of(pack, torch.device(device))
-    _through(pack, torch.device(device))
 
 
 class _Search:
