@@ -244,8 +244,11 @@ def test_an_archive_writes_nowhere_else(here):
     assert not dataset.here(here)
 
 
+CUT_SHORT = gzip.compress(b"x" * 10_000)[:40]
+
+
 @pytest.mark.parametrize("packing", [Packing.GZIP, Packing.TAR])
-@pytest.mark.parametrize("content", [b"not packed", gzip.compress(b"x" * 10_000)[:40]])
+@pytest.mark.parametrize("content", [b"not packed", CUT_SHORT], ids=["not packed", "cut short"])
 def test_an_archive_that_cannot_be_unpacked_is_told(here, packing, content):
     dataset = by_hand(here, content, packing)
     with pytest.raises(FetchError, match="cannot be kept"):
