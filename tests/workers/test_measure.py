@@ -115,6 +115,18 @@ print(max(found.seconds), found.free_bytes, found.trial_bytes)
     assert 0 < largest * each < free
 
 
+def test_a_size_that_fits_but_once_is_left_out(trial, monkeypatch):
+    def start(pack, device):
+        if len(pack.trials) > 1:
+            raise MemoryError
+        return 0.5
+
+    monkeypatch.setattr("workers.training.measure._start_seconds", start)
+    found = measure(trials_of(trial, "digits-mlp", 4))
+    assert set(found.seconds) == set(found.busy) == {1}
+    assert found.start_seconds == 0.5
+
+
 def test_a_line_goes_through_the_smallest_and_the_largest_stack():
     assert fit({}, 100) == (0, 0)
     assert fit({1: 150}, 100) == (100, 50)

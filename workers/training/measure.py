@@ -126,8 +126,8 @@ class _Search:
 
     def measurement(self) -> Measurement:
         """Return what was found."""
+        start = self._start()
         fixed, each = fit(self._memory, self._owned)
-        start = _start_seconds(Pack(self._pack.trials[: max(self.seconds)]), self.device)
         return Measurement(
             fixed_bytes=fixed,
             trial_bytes=each,
@@ -137,6 +137,19 @@ class _Search:
             tracing_seconds=max(0.0, self._first_pass - start),
             busy=self._busy,
         )
+
+    def _start(self) -> float:
+        """Time the start of a pack like the largest; sizes that do not fit again are forgotten."""
+        while True:
+            largest = max(self.seconds)
+            try:
+                return _start_seconds(Pack(self._pack.trials[:largest]), self.device)
+            except Exception as error:
+                if len(self.seconds) == 1 or not is_exhausted(error):
+                    raise
+                del self._memory[largest], self.seconds[largest], self._busy[largest]
+            finally:
+                release(self.device)
 
 
 def fit(memory: Mapping[int, int], data: int) -> tuple[int, int]:
