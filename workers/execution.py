@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import ray
@@ -26,6 +25,7 @@ from workers.pack_events import (
     PackLost,
     PackTooLarge,
 )
+from workers.places import DeviceChoice, most_cpus_of_a_node, resources, use_gpu
 from workers.trainer import Trainer, TrainerSettings
 
 logger = logging.getLogger(__name__)
@@ -36,15 +36,6 @@ PREPARED = 4
 """Trials that a worker gets ready with: enough for a stack."""
 LOSSES_IN_A_ROW = 5
 """Workers lost without one epoch in between, after which the pool gives up."""
-
-
-class DeviceChoice(StrEnum):
-    """What to train on."""
-
-    AUTO = "auto"
-    """GPUs if Ray has any, else CPU cores."""
-    CPU = "cpu"
-    GPU = "gpu"
 
 
 CONTROL = "control"
@@ -109,7 +100,7 @@ class RayPool:
         """
         self._check = check
         check()
-        self._gpu = _use_gpu(choice)
+        self._gpu = use_gpu(choice)
         self._per_gpu = per_gpu
         self._memory = memory
         self._losses = 0
@@ -287,7 +278,7 @@ class RayPool:
     def _start(self) -> _Worker:
         settings = TrainerSettings(
             gpu=self._gpu,
-            sharing=self._per_gpu if self._gpu else _most_cpus_of_a_node(),
+            sharing=self._per_gpu if self._gpu else most_cpus_of_a_node(),
             memory=self._memory,
         )
         # Ray's own types do not know of the groups.
@@ -361,14 +352,6 @@ def _prepare(worker: _Worker, pack: Pack) -> None:
     worker.actor.measure.remote(Pack(pack.trials[:PREPARED]), 0)
 
 
-def resources(gpu: bool, per_gpu: int) -> dict[str, float]:
-    """Return what a worker asks of Ray: a CPU, or a share of a GPU."""
-    if not gpu:
-        return {"num_cpus": 1}
-    # Ray counts in ten-thousandths; rounded up, the last worker would find no room.
-    return {"num_cpus": 0, "num_gpus": 10_000 // per_gpu / 10_000}
-
-
 def _take(work: Any, ticket: int, device: Device) -> PackEvent:
     """Return the next event of a worker's work."""
     try:
@@ -384,28 +367,6 @@ def _take(work: Any, ticket: int, device: Device) -> PackEvent:
         if isinstance(cause, PackTooLargeError):
             return PackTooLarge(ticket, str(cause).splitlines()[0])
         return PackFailed(ticket, _first_line(cause))
-
-
-def _most_cpus_of_a_node() -> int:
-    """Return how many workers on CPUs share a node's memory, at most."""
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return max((int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]), default=1)
-
-
-def _use_gpu(choice: DeviceChoice) -> bool:
-    """Decide between GPUs and CPU cores; a request for a GPU that is not there would wait for ever.
-
-    Raises:
-        RuntimeError: GPUs are asked for and the cluster has none.
-    """
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    gpus = resources.get("GPU", 0) >= 1
-    if choice is DeviceChoice.GPU and not gpus:
-        raise RuntimeError(
-            "LPWD_WORKER_DEVICE=gpu, but the Ray cluster has no GPU: add a node with one, "
-            "or set LPWD_WORKER_DEVICE=auto"
-        )
-    return gpus and choice is not DeviceChoice.CPU
 
 
 def _idle(worker: _Worker) -> bool:

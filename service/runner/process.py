@@ -33,7 +33,8 @@ from service.settings import Settings
 from service.signals import ending_at_once, stop_on_signals
 from service.studies.repository import row, unfinished
 from workers.connection import ClusterLostError, Connection, connect
-from workers.execution import DeviceChoice, RayPool, WorkersLostError
+from workers.execution import RayPool, WorkersLostError
+from workers.places import DeviceChoice
 from workers.search.contracts import SearchJob
 from workers.search.process import SearchProcess
 

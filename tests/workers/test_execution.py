@@ -11,8 +11,9 @@ import ray
 from tests.live import wait_until
 from workers.connection import connect
 from workers.contracts import Pack, TrialSpec
-from workers.execution import DeviceChoice, RayPool, resources
+from workers.execution import RayPool
 from workers.pack_events import EpochDone, Measured, PackEnded, PackFailed, PackLost
+from workers.places import DeviceChoice, resources
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_workers_find_room_for_as_many_as_share_a_gpu():
     program = """
 import ray
 from workers.connection import connect
-from workers.execution import resources
+from workers.places import resources
 ray.init("local", num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)
 
 @ray.remote

@@ -74,7 +74,10 @@ class _Search:
     """Sizes tried so far, and what they cost."""
 
     def __init__(self, trials: Sequence[TrialSpec], device: torch.device, sharing: int) -> None:
-        self._pack = _plain(trials)
+        # Compiling takes longer than all of this, and changes little in which size is best.
+        plain = replace(trials[0].budget.numerics, compile=False, cuda_graphs=False)
+        budget = replace(trials[0].budget, numerics=plain)
+        self._pack = Pack(tuple(replace(trial, budget=budget) for trial in trials))
         self.device = device
         self._data = _data_of(self._pack, device)
         self._owned = sum(tensor.nbytes for tensor in _tensors(self._data))
@@ -173,16 +176,6 @@ def fit(memory: Mapping[int, int], data: int) -> tuple[int, int]:
         return fixed, (memory[largest] - fixed) // largest
     each = max(0, (memory[largest] - memory[smallest]) // (largest - smallest))
     return max(0, memory[largest] - largest * each), each
-
-
-def _plain(trials: Sequence[TrialSpec]) -> Pack:
-    """Return trials as they are measured.
-
-    Compiling takes longer than all of this, and changes little in which size is best.
-    """
-    numerics = replace(trials[0].budget.numerics, compile=False, cuda_graphs=False)
-    budget = replace(trials[0].budget, numerics=numerics)
-    return Pack(tuple(replace(trial, budget=budget) for trial in trials))
 
 
 def _data_of(pack: Pack, device: torch.device) -> SeedData:
