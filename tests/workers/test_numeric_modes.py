@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch._inductor.utils import run_and_get_code
 
 from tests.workers.tiny_data import tiny_tasks
 from workers import tasks
@@ -160,3 +161,18 @@ def test_a_compiled_program_changes_its_tensors_and_holds_constants(apart):
     assert x.tolist() == [2.0, 2.0, 2.0]
     assert first.tolist() == [2.0, 2.0]
     assert times.tolist() == [0.0, 2.0, 4.0]
+
+
+@pytest.mark.skipif(not compiler_for(torch.device("cpu")), reason="needs a C++ compiler")
+@pytest.mark.parametrize("trials", [1, 5])
+def test_a_compiled_program_computes_the_numbers_of_trials_once(trials):
+    def decay(weights, rates, count):
+        return [weights * (rates / torch.expm1(count * -0.1)).view(-1, 1)]
+
+    examples = [torch.rand(trials, 4096), torch.rand(trials), torch.tensor(3.0)]
+    program = traced(decay, examples)
+    compiled, (code,) = run_and_get_code(program.compiled, examples)
+    kernel = code[: code.index("expm1(")].rsplit('extern "C"', 1)[1]
+    loops = [line for line in kernel.splitlines() if "for(" in line]
+    assert not any("4096L" in line for line in loops)
+    torch.testing.assert_close(compiled(*examples), program.eager(*examples))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from workers.training.holding import hold
 from workers.training.straight import straight_line, without_gradients
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def _quickest(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., l
     inner: list[tuple[GraphModule, Any]] = []
 
     def lower(kernels: GraphModule, inputs: Sequence[Any], **options: Any) -> Any:
+        hold(kernels)
         code = compile_fx_inner(kernels, inputs, **options)
         inner.append((kernels, code))
         return code
