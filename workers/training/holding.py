@@ -35,7 +35,7 @@ def hold(module: GraphModule) -> None:
             continue
         if any(_elements(user) >= max(MANY, TIMES * few) for user in _users(node)):
             with module.graph.inserting_after(node):
-                # Named for the tests it was made for; each release has had it since 2.0.
+                # TorchInductor's own, made for its tests: a private name (ADR 25).
                 kept = module.graph.call_function(torch.ops._inductor_test.realize.default, (node,))
             kept.meta = dict(node.meta)
             node.replace_all_uses_with(
